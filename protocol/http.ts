@@ -1,0 +1,163 @@
+/**
+ * Bodies and answers of the HTTP calls under `/v1`. Bodies are schemas and refuse unknown fields, so that a
+ * field with a wrong name is an error and not an empty request (LESSONS 13). Answers are types.
+ */
+import * as z from "zod/mini";
+import type { EventType, StreamEvent } from "./event.ts";
+import { decisionSchema } from "./event.ts";
+import type { Epoch, Fence, Offset, RunId, Seq, UserId } from "./ids.ts";
+import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
+import type { RunView } from "./run-view.ts";
+
+export const minLeaseMs = 1_000;
+export const maxLeaseMs = 3_600_000;
+export const maxEventsPerPublish = 1_000;
+export const maxAckWaitMs = 10_000;
+export const defaultCancelDeadlineMs = 10_000;
+export const maxCancelDeadlineMs = 600_000;
+export const defaultPageSize = 100;
+export const maxPageSize = 1_000;
+
+export const profileSchema = z.enum(["standard", "strict"]);
+export const onIllegalSchema = z.enum(["reject", "repair", "quarantine"]);
+export const modeSchema = z.enum(["regular", "performance"]);
+export type Profile = z.infer<typeof profileSchema>;
+export type OnIllegal = z.infer<typeof onIllegalSchema>;
+export type Mode = z.infer<typeof modeSchema>;
+
+const json = z.unknown();
+const count = z.int().check(z.minimum(0));
+/** Opaque to the publisher: what is not equal to the run's fence is `fenced`, not malformed. */
+const fence = z.union([z.number(), z.string().check(z.maxLength(256))]);
+
+export const startRunSchema = z.strictObject({
+  userId: userIdSchema,
+  tenantId: z.optional(tenantIdSchema),
+  runId: z.optional(runIdSchema),
+  threadId: z.optional(nameSchema),
+  agent: nameSchema,
+  input: z.optional(json),
+  parentRunId: z.optional(runIdSchema),
+  parentToolCallId: z.optional(nameSchema),
+  profile: z.optional(profileSchema),
+  onIllegal: z.optional(onIllegalSchema),
+  leaseMs: z.optional(z.int().check(z.minimum(minLeaseMs), z.maximum(maxLeaseMs))),
+  mode: z.optional(modeSchema),
+});
+export type StartRunBody = z.infer<typeof startRunSchema>;
+
+/** The shell of a publish; the codec holds each event's `data` against its own schema. */
+export const publishSchema = z.strictObject({
+  fence,
+  events: z
+    .array(
+      z.strictObject({
+        type: z.string().check(z.minLength(1), z.maxLength(128)),
+        data: z.optional(z.record(z.string(), json)),
+        key: z.optional(nameSchema),
+      }),
+    )
+    .check(z.minLength(1), z.maxLength(maxEventsPerPublish)),
+  ifSeq: z.optional(count),
+});
+
+export const heartbeatSchema = z.strictObject({ fence });
+export const claimSchema = z.strictObject({});
+export const cancelSchema = z.strictObject({
+  reason: z.optional(z.string().check(z.maxLength(1_000))),
+  deadlineMs: z.optional(z.int().check(z.minimum(0), z.maximum(maxCancelDeadlineMs))),
+});
+export const resolveApprovalSchema = z.strictObject({ decision: decisionSchema, data: z.optional(json) });
+export const noticeSchema = z.strictObject({
+  userId: userIdSchema,
+  tenantId: z.optional(tenantIdSchema),
+  type: z.string().check(z.regex(/^x\.[A-Za-z0-9_.:-]{1,120}$/, "must be `x.` and a name")),
+  data: z.record(z.string(), json),
+  critical: z.optional(z.boolean()),
+  key: z.optional(nameSchema),
+  ackWaitMs: z.optional(z.int().check(z.minimum(0), z.maximum(maxAckWaitMs))),
+});
+export const ackSchema = z.strictObject({ connectionId: nameSchema, offset: count });
+export const emptySchema = z.strictObject({});
+
+export type PublishShell = z.infer<typeof publishSchema>;
+export type HeartbeatBody = z.infer<typeof heartbeatSchema>;
+export type CancelBody = z.infer<typeof cancelSchema>;
+export type ResolveApprovalBody = z.infer<typeof resolveApprovalSchema>;
+export type NoticeBody = z.infer<typeof noticeSchema>;
+export type AckBody = z.infer<typeof ackSchema>;
+
+export interface StartRunAnswer {
+  readonly runId: RunId;
+  readonly fence: Fence;
+  readonly seq: Seq;
+  readonly offset: Offset;
+  readonly epoch: Epoch;
+}
+
+export interface PublishAnswer {
+  /** Of the last event of the batch. */
+  readonly seq: Seq;
+  readonly offset: Offset;
+  /** Events whose key was known: counted, not written. */
+  readonly duplicates: number;
+  /** How many steps the server wrote for the runner (`onIllegal: "repair"`). */
+  readonly repaired?: number;
+  /** How many events were kept apart (`onIllegal: "quarantine"`). */
+  readonly quarantined?: number;
+}
+
+export interface HeartbeatAnswer {
+  /** ISO 8601. */
+  readonly leaseUntil: string;
+  readonly cancelRequested?: { readonly by?: string; readonly reason?: string; readonly deadlineAt: string };
+}
+
+export interface ClaimAnswer {
+  readonly fence: Fence;
+  readonly seq: Seq;
+  readonly snapshot: RunView;
+}
+
+/** What became of a notice, counted and never inferred. */
+export interface BroadcastResult {
+  readonly userId: UserId;
+  readonly eventType: EventType;
+  readonly offset: Offset;
+  readonly connectionsAttempted: number;
+  /** Frames that a socket really took. */
+  readonly successfulSends: number;
+  /** Devices that acknowledged within `ackWaitMs`. */
+  readonly acknowledged: number;
+  readonly errors: readonly { readonly connectionId: string; readonly code: string; readonly message: string }[];
+}
+
+export interface LedgerAnswer {
+  readonly accepted: number;
+  readonly acked: number;
+  readonly stored: number;
+  readonly deadLettered: number;
+  /** accepted − (acked + stored + deadLettered): 0, or something was lost. */
+  readonly difference: number;
+}
+
+export interface RunsAnswer {
+  readonly runs: readonly RunView[];
+  readonly next: string | null;
+}
+
+export interface EventsAnswer {
+  readonly events: readonly StreamEvent[];
+  /** The `after` of the next page; null at the end. */
+  readonly next: number | null;
+}
+
+export interface TicketAnswer {
+  readonly ticket: string;
+  /** ISO 8601. */
+  readonly expiresAt: string;
+}
+
+export interface ErrorAnswer {
+  readonly error: { readonly code: string; readonly message: string; readonly details?: Record<string, unknown> };
+}

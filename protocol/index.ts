@@ -1,0 +1,10 @@
+/** The contract: what travels, and the one codec that reads it. Imports nothing but zod/mini. */
+export * from "./close-codes.ts";
+export * from "./codec.ts";
+export * from "./event.ts";
+export * from "./frames.ts";
+export * from "./http.ts";
+export * from "./ids.ts";
+export * from "./json.ts";
+export * from "./run-view.ts";
+export * from "./server-frame.ts";

@@ -1,0 +1,131 @@
+/**
+ * The runtime as the gateway sees it: every call of a stranger passes here, named with who makes it, and is
+ * answered with a value or one of the expected errors. `make-runtime` builds it; `gateway/` is its only caller
+ * apart from the embedding API.
+ */
+import * as Context from "effect/Context";
+import type * as Effect from "effect/Effect";
+import type { PublishBody } from "../../protocol/codec.ts";
+import type { ClientFrame } from "../../protocol/frames.ts";
+import type {
+  BroadcastResult,
+  CancelBody,
+  ClaimAnswer,
+  EventsAnswer,
+  HeartbeatAnswer,
+  HeartbeatBody,
+  LedgerAnswer,
+  NoticeBody,
+  PublishAnswer,
+  ResolveApprovalBody,
+  RunsAnswer,
+  StartRunAnswer,
+  StartRunBody,
+} from "../../protocol/http.ts";
+import type { ConnectionId, Offset, RunId, TenantId, UserId } from "../../protocol/ids.ts";
+import type { Issue } from "../../protocol/json.ts";
+import type { RunView } from "../../protocol/run-view.ts";
+import type { Principal, PublisherPrincipal, UserPrincipal } from "../auth/principal.ts";
+import type { ExpectedError } from "../errors.ts";
+import type { Transport } from "./transport.ts";
+
+type Answer<Value> = Effect.Effect<Value, ExpectedError>;
+
+/** Whose things a read is about. Users may leave it out; it then means themselves. */
+export interface Whose {
+  readonly tenantId?: TenantId | undefined;
+  readonly userId?: UserId | undefined;
+}
+
+export interface Page {
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** One connection as its transport's owner sees it. Calls after `closed` change nothing. */
+export interface Connection {
+  readonly id: ConnectionId;
+  /** A frame that the codec let through. */
+  receive(frame: ClientFrame): void;
+  /** A frame that it did not: the connection closes with 4400. */
+  malformed(issue: Issue): void;
+  /** The other side answered a ping, or sent anything at all. */
+  heard(): void;
+  /** The transport can take more (its buffer has drained). */
+  writable(): void;
+  /** The transport is gone, whoever ended it. */
+  closed(): void;
+}
+
+export interface OpenConnection {
+  readonly transport: Transport;
+  /** Known before the first frame (header, subprotocol, ticket), or not yet (token in `hello`). */
+  readonly principal?: UserPrincipal | undefined;
+  readonly remoteAddress?: string | undefined;
+}
+
+export interface RuntimeService {
+  /** `created` is false when the same call had made the run before. */
+  startRun(
+    caller: PublisherPrincipal,
+    body: StartRunBody,
+    traceparent?: string,
+  ): Answer<{ readonly answer: StartRunAnswer; readonly created: boolean }>;
+  publish(
+    caller: PublisherPrincipal,
+    tenantId: TenantId | undefined,
+    runId: RunId,
+    body: PublishBody,
+    traceparent?: string,
+  ): Answer<PublishAnswer>;
+  heartbeat(
+    caller: PublisherPrincipal,
+    tenantId: TenantId | undefined,
+    runId: RunId,
+    body: HeartbeatBody,
+  ): Answer<HeartbeatAnswer>;
+  claim(caller: PublisherPrincipal, tenantId: TenantId | undefined, runId: RunId): Answer<ClaimAnswer>;
+  cancel(caller: Principal, tenantId: TenantId | undefined, runId: RunId, body: CancelBody): Answer<void>;
+  resolveApproval(
+    caller: Principal,
+    tenantId: TenantId | undefined,
+    approvalId: string,
+    body: ResolveApprovalBody,
+  ): Answer<{ readonly approvalId: string; readonly decision: "approve" | "deny"; readonly by: string }>;
+  notify(caller: PublisherPrincipal, body: NoticeBody): Answer<BroadcastResult>;
+  ledger(caller: Principal, whose: Whose): Answer<LedgerAnswer>;
+  runs(caller: Principal, whose: Whose, page: { readonly before?: string; readonly limit: number }): Answer<RunsAnswer>;
+  run(caller: Principal, tenantId: TenantId | undefined, runId: RunId): Answer<RunView>;
+  /** `page.after` is a seq. */
+  runEvents(caller: Principal, tenantId: TenantId | undefined, runId: RunId, page: Page): Answer<EventsAnswer>;
+  /** `page.after` is an offset. */
+  events(caller: Principal, whose: Whose, page: Page): Answer<EventsAnswer>;
+  /** An ack beside the connection, for SSE. */
+  ack(caller: UserPrincipal, connectionId: ConnectionId, offset: Offset): Answer<void>;
+  /** Takes a connection in. Fails while starting, draining or over a limit: before the upgrade, please. */
+  open(connection: OpenConnection): Answer<Connection>;
+  /** `starting`, `accepting`, `draining` or `stopped`: the supervisor's state. */
+  readonly state: () => SupervisorState;
+  /** What `/metrics` shows; names as in `telemetry/metrics`. */
+  readonly stats: () => RuntimeStats;
+  /** Stops taking, says goodbye, waits until all that was accepted is durable. */
+  readonly drain: Effect.Effect<void>;
+}
+
+export type SupervisorState = "starting" | "accepting" | "draining" | "stopped";
+
+export interface RuntimeStats {
+  readonly connections: number;
+  readonly livingRuns: number;
+  readonly streams: number;
+  readonly eventsAccepted: number;
+  readonly eventsRefused: number;
+  readonly contaminationRefused: number;
+  readonly framesSent: number;
+  readonly eventsSent: number;
+  readonly acksReceived: number;
+  readonly runsInterrupted: number;
+}
+
+/** The runtime as an Effect service. */
+export class Runtime extends Context.Service<Runtime, RuntimeService>()("runcast/runtime/Runtime") {}
