@@ -1,0 +1,3 @@
+/** What decides: every machine, and the pure functions over their snapshots. Imports xstate and nothing else. */
+export * from "./legality.ts";
+export * from "./run.ts";
