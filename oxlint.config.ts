@@ -1,0 +1,194 @@
+/**
+ * The rules that the compiler cannot say. Who may import what is one table, `lifted`: every layer lives under all
+ * bans, and each exception is named there with the folder that is its home. test/structure proves that they bite.
+ */
+import { defineConfig } from "oxlint";
+
+const useClock =
+  "Time, timers and chance come from the Clock port (src/platform/clock.ts): a simulated world must be able to run this.";
+const useGateway = "Only src/gateway talks to sockets.";
+const oneAuthority = "L12: only runtime/supervisor may write to a socket.";
+
+const modules = {
+  effectBarrel: { name: "effect", message: "Import the subpath (effect/Effect): the barrel costs start-up time." },
+  ws: { name: "ws", message: useGateway },
+  http: { name: "node:http", message: useGateway },
+  https: { name: "node:https", message: useGateway },
+  http2: { name: "node:http2", message: useGateway },
+  net: { name: "node:net", message: useGateway },
+  sqlite: { name: "node:sqlite", message: "Only src/log talks to SQLite." },
+  timers: { name: "node:timers", message: useClock },
+  timersPromises: { name: "node:timers/promises", message: useClock },
+  perfHooks: { name: "node:perf_hooks", message: useClock },
+  crypto: {
+    name: "node:crypto",
+    importNames: ["randomBytes", "randomUUID", "randomInt", "randomFillSync", "webcrypto"],
+    message: useClock,
+  },
+} as const;
+
+const patterns = {
+  zod: { group: ["zod", "zod/*"], message: "Schemas stand in protocol/." },
+  authority: {
+    regex: "/transport(\\.ts|\\.js)?$",
+    importNames: ["BroadcastAuthority"],
+    allowTypeImports: true,
+    message: oneAuthority,
+  },
+} as const;
+
+type Ban = keyof typeof modules | keyof typeof patterns;
+
+/**
+ * All bans but those that `lift` names, and `only` on top. A negation in `only` ends the search for that import, so
+ * a list of what is allowed stands last.
+ */
+function imports(lift: readonly Ban[] = [], only: readonly object[] = []) {
+  const standing = <Value>(table: Record<string, Value>) =>
+    Object.entries(table).flatMap(([name, ban]) => (lift.includes(name as Ban) ? [] : [ban]));
+  return ["error", { paths: standing<object>(modules), patterns: [...standing<object>(patterns), ...only] }] as const;
+}
+
+const clockGlobals = ["setTimeout", "setInterval", "setImmediate", "performance"].map((name) => ({
+  name,
+  message: useClock,
+}));
+const clockProperties = [
+  { object: "Math", property: "random", message: useClock },
+  ...["randomUUID", "getRandomValues"].map((property) => ({ object: "crypto", property, message: useClock })),
+  ...["setTimeout", "setInterval", "setImmediate", "performance", "Date", "crypto"].map((property) => ({
+    object: "globalThis",
+    property,
+    message: useClock,
+  })),
+];
+const parse = {
+  object: "JSON",
+  property: "parse",
+  message: "Only protocol/json.ts parses: it bounds size, depth and keys first.",
+};
+const mint = { property: "mintAuthority", message: oneAuthority };
+
+/** Values from these protocol files would bring zod into the browser. */
+const schemaFiles = {
+  regex: "/protocol/(codec|event|frames|http|ids|index)\\.ts$",
+  allowTypeImports: true,
+  message: "The client carries no zod: import the type only.",
+};
+
+const layers = ["protocol/**", "machines/**", "src/**"];
+const ambient = { "no-restricted-globals": "off", "runcast/ambient-time": "off" } as const;
+
+export default defineConfig({
+  plugins: ["typescript", "import", "unicorn", "oxc", "promise", "vitest"],
+  jsPlugins: ["./scripts/lint/ambient-time.js"],
+  options: { typeAware: true, reportUnusedDisableDirectives: "error" },
+  ignorePatterns: ["dist", "coverage", "reports", "**/generated"],
+  categories: { correctness: "error" },
+  rules: {
+    eqeqeq: "error",
+    "no-var": "error",
+    "no-eval": "error",
+    "no-new-func": "error",
+    "import/no-cycle": "error",
+    "import/no-self-import": "error",
+    "import/no-default-export": "error",
+    "typescript/no-explicit-any": "error",
+    "typescript/no-floating-promises": "error",
+    "typescript/no-misused-promises": ["error", { checksVoidReturn: { attributes: false } }],
+    "typescript/await-thenable": "error",
+    "typescript/ban-ts-comment": "error",
+    "typescript/only-throw-error": "error",
+    "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+    "typescript/consistent-type-imports": "error",
+    // Ids refuse control characters and count code points on purpose; the ports' functions use no `this`.
+    "no-control-regex": "off",
+    "typescript/no-misused-spread": "off",
+    "typescript/unbound-method": "off",
+    "unicorn/prefer-node-protocol": "error",
+    "unicorn/filename-case": ["error", { case: "kebabCase" }],
+  },
+  overrides: [
+    {
+      files: layers,
+      rules: {
+        "no-console": "error",
+        "max-lines": ["error", { max: 250, skipBlankLines: true, skipComments: true }],
+        "runcast/ambient-time": "error",
+        "no-restricted-globals": ["error", ...clockGlobals],
+        "no-restricted-properties": ["error", ...clockProperties, parse, mint],
+        "no-restricted-imports": imports(),
+      },
+    },
+
+    // Who may do what nobody else may.
+    {
+      files: ["protocol/**"],
+      rules: {
+        "no-restricted-imports": imports(
+          ["zod"],
+          [{ group: ["*", "!./**", "!zod/mini"], message: "protocol imports nothing but zod/mini." }],
+        ),
+      },
+    },
+    { files: ["protocol/json.ts"], rules: { "no-restricted-properties": ["error", ...clockProperties, mint] } },
+    {
+      files: ["machines/**"],
+      rules: {
+        "no-restricted-imports": imports(
+          [],
+          [schemaFiles, { group: ["*", "!./**", "!../**", "!xstate"], message: "machines import nothing but xstate." }],
+        ),
+      },
+    },
+    {
+      files: ["src/platform/**"],
+      rules: {
+        ...ambient,
+        "no-restricted-properties": ["error", parse, mint],
+        "no-restricted-imports": imports(["timers", "timersPromises", "perfHooks", "crypto"]),
+      },
+    },
+    { files: ["src/gateway/**"], rules: { "no-restricted-imports": imports(["ws", "http", "https", "http2", "net"]) } },
+    { files: ["src/log/**"], rules: { "no-restricted-imports": imports(["sqlite"]) } },
+    {
+      files: ["src/runtime/supervisor.ts"],
+      rules: {
+        "no-restricted-imports": imports(["authority"]),
+        "no-restricted-properties": ["error", ...clockProperties, parse],
+      },
+    },
+    {
+      files: ["src/client/**"],
+      rules: {
+        "no-restricted-imports": imports(
+          [],
+          [
+            schemaFiles,
+            {
+              group: ["*", "!./**", "!../**", "!react", "!xstate"],
+              message: "The client imports protocol and machines only.",
+            },
+          ],
+        ),
+      },
+    },
+    { files: ["src/client/clock.ts"], rules: { ...ambient, "no-restricted-properties": ["error", parse, mint] } },
+    // The edges: a process and a page have a clock, a console and files of their own.
+    {
+      files: ["src/cli/**", "src/demo/**", "src/console/**"],
+      rules: {
+        ...ambient,
+        "no-console": "off",
+        "no-restricted-properties": ["error", mint],
+        "no-restricted-imports": imports(["timers", "timersPromises", "perfHooks", "crypto"]),
+      },
+    },
+
+    // A tool asks for its config by default export.
+    {
+      files: ["*.config.ts", "src/console/vite.config.ts", "scripts/lint/**"],
+      rules: { "import/no-default-export": "off" },
+    },
+  ],
+});
