@@ -43,6 +43,8 @@ export interface RunView {
   readonly threadId?: string;
   readonly agent: string;
   readonly state: RunState;
+  /** Where a suspended run goes back to. */
+  readonly before?: Exclude<LivingState, "suspended">;
   readonly seq: Seq;
   /** Offset of the last event that is folded in. */
   readonly offset: Offset;
