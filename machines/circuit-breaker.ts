@@ -86,7 +86,11 @@ export const circuitBreakerMachine = setup({
 }).createMachine({
   id: "circuitBreaker",
   context: ({ input }) => ({
-    settings: { ...defaultBreakerSettings, ...input },
+    settings: {
+      maxFailures: input?.maxFailures ?? defaultBreakerSettings.maxFailures,
+      openMs: input?.openMs ?? defaultBreakerSettings.openMs,
+      probeCount: input?.probeCount ?? defaultBreakerSettings.probeCount,
+    },
     failures: 0,
     probes: 0,
     successes: 0,
@@ -101,6 +105,7 @@ export const circuitBreakerMachine = setup({
           { guard: "isLastFailure", target: "open", actions: "beginRound" },
           { guard: "isOfRound", actions: "countFailure" },
         ],
+        "reset.requested": { actions: "forgetFailures" },
       },
     },
     open: {

@@ -165,18 +165,11 @@ const living = {
   "child.ended": { guard: "hasChildren", actions: "removeChild" },
 } as const;
 
-/** What is legal in every living state but `suspended`. */
-const running = {
-  ...living,
-  tool_completed: [
-    { guard: "mayCompleteLast", target: "toolCompleted", actions: "close" },
-    { guard: "mayComplete", target: "toolExecuting", actions: "close" },
-  ],
-} as const;
-
 const suspension = <From extends Exclude<LivingState, "suspended">>(from: From) =>
   ({ target: "suspended", actions: { type: "suspend", params: { from } } }) as const;
 
+/** Where no call executes, only one that never ran can be closed. */
+const closing = { guard: "mayComplete", target: "toolCompleted", actions: "close" } as const;
 const execution = { guard: "mayExecute", target: "toolExecuting", actions: "execute" } as const;
 const completion = { guard: "mayEnd", target: "completed", actions: "forgetCancel" } as const;
 
@@ -197,39 +190,46 @@ export const runMachine = runSetup.createMachine({
     started: {
       tags: "living",
       on: {
-        ...running,
+        ...living,
         agent_thinking: { target: "thinking", actions: "note" },
         tool_executing: { guard: "mayExecuteAtOnce", target: "toolExecuting", actions: "execute" },
         agent_completed: { guard: "mayEndAtOnce", target: "completed", actions: "forgetCancel" },
+        tool_completed: closing,
         agent_suspended: suspension("started"),
       },
     },
     thinking: {
       tags: "living",
       on: {
-        ...running,
+        ...living,
         agent_thinking: { actions: "note" },
         tool_executing: execution,
         agent_completed: completion,
+        tool_completed: closing,
         agent_suspended: suspension("thinking"),
       },
     },
     toolExecuting: {
       tags: "living",
       on: {
-        ...running,
+        ...living,
         agent_thinking: { actions: "note" },
         tool_executing: execution,
+        tool_completed: [
+          { guard: "mayCompleteLast", target: "toolCompleted", actions: "close" },
+          { guard: "mayComplete", actions: "close" },
+        ],
         agent_suspended: suspension("toolExecuting"),
       },
     },
     toolCompleted: {
       tags: "living",
       on: {
-        ...running,
+        ...living,
         agent_thinking: { target: "thinking", actions: "note" },
         tool_executing: execution,
         agent_completed: completion,
+        tool_completed: closing,
         agent_suspended: suspension("toolCompleted"),
       },
     },
