@@ -1,0 +1,19 @@
+/** Pages of runs, newest first: the opaque `before` of a query is the place of the last run that was shown. */
+import { InvalidInput } from "../errors.ts";
+
+/** Every run has a greater place than the runs made before it. Undefined: start at the newest. Fails: InvalidInput. */
+export function pageBefore(before: string | undefined): number | undefined {
+  if (before === undefined) return undefined;
+  if (/^[0-9]{1,15}$/.test(before)) return Number(before);
+  throw new InvalidInput({ code: "invalid", path: "before", message: "not a page that this log gave" });
+}
+
+/** Cuts `found`, which holds one run more than `limit` when there are more, to a page. */
+export function runsPage<Found extends { readonly place: number }>(
+  found: readonly Found[],
+  limit: number,
+): { readonly page: readonly Found[]; readonly next: string | null } {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return { page, next: found.length > limit && last !== undefined ? String(last.place) : null };
+}

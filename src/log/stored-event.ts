@@ -1,0 +1,22 @@
+/**
+ * How a new event becomes a stored one. Every adapter uses it, so that an event read from the log and the same event
+ * rung by the bell are equal to the letter (L15).
+ */
+import type { Offset, RunId, Seq } from "../../protocol/ids.ts";
+import type { NewEvent, StoredEvent } from "./event-log.ts";
+
+type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
+
+/** Fields that are not there are left out, not set to undefined: the object is encoded as it is. */
+export function storedEvent(event: NewEvent, offset: Offset, runId?: RunId, seq?: Seq): StoredEvent {
+  // Assigned one by one: conditional spreads cost four times as much, and every event passes here.
+  const stored: Writable<StoredEvent> = { id: event.id, type: event.type, offset, time: event.time, data: event.data };
+  if (runId !== undefined) {
+    stored.runId = runId;
+    stored.seq = seq;
+  }
+  if (event.threadId !== undefined) stored.threadId = event.threadId;
+  if (event.repaired === true) stored.repaired = true;
+  if (event.traceparent !== undefined) stored.traceparent = event.traceparent;
+  return stored;
+}
