@@ -5,9 +5,9 @@
 import * as z from "zod/mini";
 import type { EventType, StreamEvent } from "./event.ts";
 import { decisionSchema } from "./event.ts";
-import type { Epoch, Fence, Offset, RunId, Seq, UserId } from "./ids.ts";
+import type { Epoch, Fence, Offset, RunId, Seq, TenantId, UserId } from "./ids.ts";
 import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
-import type { RunView } from "./run-view.ts";
+import type { RunState, RunView } from "./run-view.ts";
 
 export const minLeaseMs = 1_000;
 export const maxLeaseMs = 3_600_000;
@@ -110,7 +110,8 @@ export interface PublishAnswer {
 export interface HeartbeatAnswer {
   /** ISO 8601. */
   readonly leaseUntil: string;
-  readonly cancelRequested?: { readonly by?: string; readonly reason?: string; readonly deadlineAt: string };
+  /** Somebody asked the run to stop: finish soon, or say `cancel_refused`. */
+  readonly cancelRequested?: true;
 }
 
 export interface ClaimAnswer {
@@ -141,8 +142,23 @@ export interface LedgerAnswer {
   readonly difference: number;
 }
 
+/** A run in a list; `GET /runs/{id}` has the rest. */
+export interface RunSummary {
+  readonly runId: RunId;
+  readonly userId: UserId;
+  readonly tenantId: TenantId;
+  readonly threadId?: string;
+  readonly agent: string;
+  readonly state: RunState;
+  readonly seq: Seq;
+  readonly offset: Offset;
+  readonly startedAt: string;
+  readonly parentRunId?: RunId;
+}
+
 export interface RunsAnswer {
-  readonly runs: readonly RunView[];
+  /** Newest first. */
+  readonly runs: readonly RunSummary[];
   readonly next: string | null;
 }
 

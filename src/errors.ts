@@ -94,3 +94,27 @@ export type ExpectedError =
   | TooMany
   | NotAccepting
   | LogUnavailable;
+
+const expectedErrors = [
+  InvalidInput,
+  Unauthenticated,
+  Forbidden,
+  NotFound,
+  IllegalTransition,
+  SeqConflict,
+  Fenced,
+  RunEnded,
+  RunExists,
+  KeyConflict,
+  Contaminated,
+  AlreadyResolved,
+  TooLarge,
+  TooMany,
+  NotAccepting,
+  LogUnavailable,
+] as const;
+
+/** Whether a thrown value is an answer to the caller, and not a bug of ours. */
+export function isExpected(cause: unknown): cause is ExpectedError {
+  return expectedErrors.some((kind) => cause instanceof kind);
+}

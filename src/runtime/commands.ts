@@ -1,0 +1,100 @@
+/** What users ask of their runs over the socket, each answered by one `reply` (PROTOCOL: `command`). */
+import { check } from "../../protocol/codec.ts";
+import type { JsonObject } from "../../protocol/event.ts";
+import type { CommandFrame } from "../../protocol/frames.ts";
+import type { CancelBody, ResolveApprovalBody } from "../../protocol/http.ts";
+import { cancelSchema, resolveApprovalSchema } from "../../protocol/http.ts";
+import type { RunId } from "../../protocol/ids.ts";
+import { asRunId } from "../../protocol/ids.ts";
+import type { Decoded } from "../../protocol/json.ts";
+import type { UserPrincipal } from "../auth/principal.ts";
+import { InvalidInput, isExpected } from "../errors.ts";
+import { refusalOf } from "../refusal.ts";
+import type { UserConnection } from "./connection.ts";
+import type { Settings, UserCommand } from "./options.ts";
+
+/** The calls that commands end in, behind the same gate as their HTTP twins. */
+export interface CommandTargets {
+  cancel(caller: UserPrincipal, runId: RunId, body: CancelBody): Promise<void>;
+  resolveApproval(caller: UserPrincipal, approvalId: string, body: ResolveApprovalBody): Promise<JsonObject>;
+}
+
+/** A refusal that is not one of the product's errors: the application's handler threw. */
+const handlerFailed = { code: "command_failed", message: "the application could not carry out this command" };
+
+function wanted<Value>(decoded: Decoded<Value>): Value {
+  if (decoded.ok) return decoded.value;
+  throw new InvalidInput({ code: "invalid", ...decoded.issue });
+}
+
+export class Commands {
+  private readonly settings: Settings;
+  private readonly targets: CommandTargets;
+
+  constructor(settings: Settings, targets: CommandTargets) {
+    this.settings = settings;
+    this.targets = targets;
+  }
+
+  /** Carries out one command and replies; never throws. */
+  run(connection: UserConnection, frame: CommandFrame): void {
+    const { principal } = connection;
+    if (principal === undefined) return;
+    this.answer(principal, frame).then(
+      (data) => connection.send({ type: "reply", ref: frame.ref, ok: true, data }),
+      (cause: unknown) => connection.send({ type: "reply", ref: frame.ref, ok: false, error: this.shown(cause) }),
+    );
+  }
+
+  private async answer(caller: UserPrincipal, frame: CommandFrame): Promise<JsonObject> {
+    const { name, data = {} } = frame;
+    switch (name) {
+      case "cancel_run": {
+        if (frame.runId === undefined) throw missing("runId");
+        await this.targets.cancel(caller, asRunId(frame.runId), wanted(check(cancelSchema, data, "data")));
+        return {};
+      }
+      case "resolve_approval": {
+        const { approvalId, ...body } = data;
+        if (typeof approvalId !== "string") throw missing("data.approvalId");
+        return this.targets.resolveApproval(caller, approvalId, wanted(check(resolveApprovalSchema, body, "data")));
+      }
+      case "send_message":
+        return this.handOn(caller, frame);
+      default:
+        throw new UnknownCommand(name);
+    }
+  }
+
+  private async handOn(caller: UserPrincipal, frame: CommandFrame): Promise<JsonObject> {
+    const { onCommand } = this.settings;
+    if (onCommand === undefined) throw new UnknownCommand("send_message (no agent listens on this server)");
+    const command: UserCommand = {
+      name: "send_message",
+      tenantId: caller.tenantId,
+      userId: caller.userId,
+      runId: frame.runId === undefined ? undefined : asRunId(frame.runId),
+      threadId: frame.threadId,
+      data: frame.data ?? {},
+    };
+    return onCommand(command);
+  }
+
+  private shown(cause: unknown): { code: string; message: string } {
+    if (cause instanceof UnknownCommand) return { code: "unknown_command", message: cause.message };
+    if (isExpected(cause)) {
+      const { code, message } = refusalOf(cause);
+      return { code, message };
+    }
+    this.settings.journal.write("error", "command.failed", { cause });
+    return handlerFailed;
+  }
+}
+
+class UnknownCommand extends Error {
+  constructor(name: string) {
+    super(`unknown command: ${name.slice(0, 64)}; known are send_message, cancel_run, resolve_approval`);
+  }
+}
+
+const missing = (path: string): InvalidInput => new InvalidInput({ code: "invalid", path, message: "is missing" });

@@ -1,0 +1,272 @@
+/**
+ * One user connection: does what `machines/connection` decides. It turns frames into facts and answers, and holds
+ * the outbox from `ready` to `closed`. Nothing is handled before authentication; what comes early waits its turn.
+ */
+import type { Actor } from "xstate";
+import type { connectionMachine } from "../../machines/connection.ts";
+import type { ClientFrame, CommandFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
+import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/ids.ts";
+import { asDeviceId, streamKey } from "../../protocol/ids.ts";
+import type { Issue } from "../../protocol/json.ts";
+import type { UserPrincipal } from "../auth/principal.ts";
+import { Unauthenticated } from "../errors.ts";
+import type { Deadline } from "./deadlines.ts";
+import { encodeFrame } from "./frames.ts";
+import type { StreamHub } from "./hub.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Start } from "./resume.ts";
+import { startOf } from "./resume.ts";
+import type { Connection } from "./runtime.ts";
+import type { EncodedFrame, Transport } from "./transport.ts";
+
+/** What a connection needs of `connections`. */
+export interface ConnectionHost {
+  readonly authenticate: (token: string) => Promise<UserPrincipal>;
+  readonly welcome: {
+    readonly heartbeatMs: number;
+    readonly windowEvents: number;
+  };
+  readonly helloMs: number;
+  readonly confirmAuth: boolean;
+  readonly nowMs: () => number;
+  readonly after: (delayMs: number, task: () => void) => Deadline;
+  readonly write: (transport: Transport, frame: EncodedFrame) => boolean;
+  readonly openHub: (stream: StreamKey) => Promise<StreamHub>;
+  readonly releaseHub: (hub: StreamHub, outbox?: Outbox) => void;
+  readonly snapshot: (stream: StreamKey) => Promise<Extract<ServerFrame, { type: "snapshot" }>>;
+  readonly outbox: (connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset) => Outbox;
+  /** Registers under the user, before the first frame of the stream. */
+  readonly settle: (connection: UserConnection, stream: StreamKey) => void;
+  readonly saveCursor: (connection: UserConnection, offset: Offset) => void;
+  readonly command: (connection: UserConnection, frame: CommandFrame) => void;
+  readonly failed: (connection: UserConnection, cause: unknown) => void;
+}
+
+/** Frames that may come between `hello` and `welcome`. */
+const maxEarlyFrames = 32;
+/** How long before its end a credential is called in. */
+const expiryNoticeMs = 30_000;
+
+export class UserConnection implements Connection {
+  readonly id: ConnectionId;
+  readonly transport: Transport;
+  readonly actor: Actor<typeof connectionMachine>;
+  principal: UserPrincipal | undefined;
+  device: DeviceId | undefined;
+  stream: StreamKey | undefined;
+  hub: StreamHub | undefined;
+  outbox: Outbox | undefined;
+  /** Heard since the last ping. */
+  wasHeard = true;
+  private readonly host: ConnectionHost;
+  private early: ClientFrame[] | undefined;
+  private deadline: Deadline | undefined;
+  private expiry: Deadline | undefined;
+
+  constructor(
+    host: ConnectionHost,
+    id: ConnectionId,
+    transport: Transport,
+    actor: Actor<typeof connectionMachine>,
+    principal: UserPrincipal | undefined,
+  ) {
+    this.host = host;
+    this.id = id;
+    this.transport = transport;
+    this.actor = actor;
+    this.principal = principal;
+    this.deadline = host.after(host.helloMs, () => this.actor.send({ type: "deadline.passed", reason: "no hello" }));
+  }
+
+  get isOpen(): boolean {
+    return this.actor.getSnapshot().hasTag("open");
+  }
+
+  send(frame: Exclude<ServerFrame, { type: "events" }>): void {
+    this.host.write(this.transport, encodeFrame(frame));
+  }
+
+  receive(frame: ClientFrame): void {
+    this.heard();
+    const mode = this.actor.getSnapshot().value;
+    if (mode === "closed" || mode === "draining") return;
+    if (mode === "ready") return this.handle(frame);
+    if (this.early === undefined) {
+      if (frame.type !== "hello") return this.refuse("the first frame must be hello");
+      this.early = [];
+      void this.open(frame).catch((cause: unknown) => this.openFailed(cause));
+      return;
+    }
+    if (frame.type === "hello") return this.refuse("a second hello");
+    if (this.early.length >= maxEarlyFrames) return this.refuse("too many frames before welcome");
+    this.early.push(frame);
+  }
+
+  malformed(issue: Issue): void {
+    this.refuse(issue.path === "" ? `frame ${issue.message}` : `${issue.path} ${issue.message}`);
+  }
+
+  heard(): void {
+    this.wasHeard = true;
+    if (this.actor.getSnapshot().context.missedPings > 0) this.actor.send({ type: "peer.heard" });
+  }
+
+  writable(): void {
+    this.outbox?.nudge();
+  }
+
+  closed(): void {
+    this.actor.send({ type: "transport.closed" });
+  }
+
+  /** An ack of this connection, on the socket or beside it. */
+  ack(offset: Offset): void {
+    if (this.outbox?.ack(offset)) this.host.saveCursor(this, this.outbox.acked);
+  }
+
+  /** Frees everything; called once, on the way into `closed`. */
+  free(): void {
+    this.deadline?.cancel();
+    this.expiry?.cancel();
+    this.early = undefined;
+    this.outbox?.end();
+    if (this.hub) this.host.releaseHub(this.hub, this.outbox);
+    this.hub = undefined;
+  }
+
+  private refuse(reason: string): void {
+    this.actor.send({ type: "frame.refused", reason });
+  }
+
+  private async open(hello: HelloFrame): Promise<void> {
+    const principal = await this.identify(hello);
+    if (principal === undefined || !this.isOpen) return;
+    this.principal = principal;
+    const stream = streamKey(principal.tenantId, principal.userId);
+    const hub = await this.host.openHub(stream);
+    if (!this.isOpen) return this.host.releaseHub(hub);
+    this.hub = hub;
+    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first: hub.first });
+    const snapshot = start.snapshot ? await this.host.snapshot(stream) : undefined;
+    // It may have been closed or sent home while the log was read.
+    if (this.actor.getSnapshot().value !== "authenticating") return;
+    this.enter(hello, principal, stream, hub, start, snapshot);
+  }
+
+  /** From here to the end nothing waits: the frames leave in order and the tail begins where they stop. */
+  private enter(
+    hello: HelloFrame,
+    principal: UserPrincipal,
+    stream: StreamKey,
+    hub: StreamHub,
+    start: Start,
+    snapshot: Extract<ServerFrame, { type: "snapshot" }> | undefined,
+  ): void {
+    this.deadline?.cancel();
+    this.stream = stream;
+    this.device = hello.device === undefined ? undefined : asDeviceId(hello.device);
+    this.host.settle(this, stream);
+    this.actor.send({ type: "session.opened" });
+    this.send({
+      type: "welcome",
+      connectionId: this.id,
+      userId: principal.userId,
+      epoch: hub.epoch,
+      head: Math.max(hub.head, snapshot?.at ?? 0),
+      resumed: start.resumed,
+      ...this.host.welcome,
+      expiresAt: new Date(principal.expiresAtMs).toISOString(),
+    });
+    if (this.host.confirmAuth) this.awaitConfirmation();
+    const after = snapshot?.at ?? start.after;
+    if (start.gap) this.send({ ...start.gap, upto: after });
+    if (snapshot) this.send(snapshot);
+    this.outbox = this.host.outbox(this, hub, hello, after);
+    hub.outboxes.add(this.outbox);
+    if (start.ackedUpto !== undefined) this.host.saveCursor(this, start.ackedUpto);
+    this.watchExpiry(principal);
+    this.outbox.pump();
+    const early = this.early ?? [];
+    this.early = undefined;
+    for (const frame of early) this.receive(frame);
+  }
+
+  private async identify(hello: HelloFrame): Promise<UserPrincipal | undefined> {
+    if (hello.token === undefined) {
+      if (this.principal === undefined) this.actor.send({ type: "credential.refused", reason: "no token" });
+      return this.principal;
+    }
+    const named = await this.verify(hello.token);
+    if (named === undefined) return undefined;
+    if (this.principal && !isSame(this.principal, named)) {
+      this.actor.send({ type: "credential.foreign" });
+      return undefined;
+    }
+    return named;
+  }
+
+  private async verify(token: string): Promise<UserPrincipal | undefined> {
+    try {
+      return await this.host.authenticate(token);
+    } catch (cause) {
+      if (!(cause instanceof Unauthenticated)) throw cause;
+      this.actor.send({ type: "credential.refused", reason: cause.message });
+      return undefined;
+    }
+  }
+
+  private openFailed(cause: unknown): void {
+    this.host.failed(this, cause);
+    this.actor.send({ type: "session.failed" });
+  }
+
+  private handle(frame: ClientFrame): void {
+    switch (frame.type) {
+      case "hello":
+        return this.refuse("a second hello");
+      case "ack":
+        return this.ack(frame.offset);
+      case "ping":
+        return this.send({ type: "pong", ...(frame.ref !== undefined && { ref: frame.ref }) });
+      case "confirm":
+        this.deadline?.cancel();
+        return;
+      case "auth":
+        void this.renew(frame.token).catch((cause: unknown) => this.openFailed(cause));
+        return;
+      case "command":
+        return this.host.command(this, frame);
+    }
+  }
+
+  private async renew(token: string): Promise<void> {
+    const named = await this.verify(token);
+    if (named === undefined || !this.isOpen || this.principal === undefined) return;
+    if (!isSame(this.principal, named)) return this.actor.send({ type: "credential.foreign" });
+    this.principal = named;
+    this.watchExpiry(named);
+    this.send({ type: "status", channel: "auth", state: "auth_completed" });
+  }
+
+  private awaitConfirmation(): void {
+    this.deadline = this.host.after(this.host.helloMs, () =>
+      this.actor.send({ type: "deadline.passed", reason: "no confirm" }),
+    );
+  }
+
+  /** One entry on the wheel at a time: first the notice, then the end. */
+  private watchExpiry({ expiresAtMs }: UserPrincipal): void {
+    this.expiry?.cancel();
+    const leftMs = expiresAtMs - this.host.nowMs();
+    const end = (): void => this.actor.send({ type: "credential.expired" });
+    this.expiry = this.host.after(Math.max(leftMs - expiryNoticeMs, 0), () => {
+      const inMs = Math.max(Math.round(expiresAtMs - this.host.nowMs()), 0);
+      this.send({ type: "auth_expiring", inMs });
+      this.expiry = this.host.after(inMs, end);
+    });
+  }
+}
+
+function isSame(a: UserPrincipal, b: UserPrincipal): boolean {
+  return a.userId === b.userId && a.tenantId === b.tenantId;
+}

@@ -1,0 +1,231 @@
+/**
+ * All connections of the process: made and freed by one key, counted per user, kept alive by one heartbeat. The
+ * supervisor spawns their actors and writes for them; a user's newest connections win over the oldest.
+ */
+import type { Ending } from "../../machines/connection.ts";
+import { connectionMachine } from "../../machines/connection.ts";
+import { deliveryMachine } from "../../machines/delivery.ts";
+import type { HelloFrame, ServerFrame } from "../../protocol/frames.ts";
+import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
+import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
+import type { SavedCursor } from "../log/event-log.ts";
+import type { Commands } from "./commands.ts";
+import { UserConnection } from "./connection.ts";
+import type { ConnectionHost } from "./connection.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import { encodeFrame } from "./frames.ts";
+import type { Hubs, StreamHub } from "./hub.ts";
+import type { Settings } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import type { OpenConnection } from "./runtime.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { Views } from "./views.ts";
+
+/** The heartbeat goes round in this many steps, so that pings never come in one burst. */
+const heartbeatSteps = 16;
+/** Cursors are written together: a crash costs at most this much of acks, which the next resume makes good. */
+const cursorSaveMs = 250;
+const logRetryMs = 1_000;
+const drainSpreadMs = 2_000;
+const drainRetryAfterMs = 500;
+/** Connections that name no device share one cursor per user. */
+const noDevice = asDeviceId("-");
+
+export interface ConnectionsTerms {
+  readonly settings: Settings;
+  readonly supervisor: Supervisor;
+  readonly deadlines: Deadlines;
+  readonly hubs: Hubs;
+  readonly views: Views;
+  readonly commands: Commands;
+  readonly nextId: () => string;
+}
+
+export class Connections {
+  acksReceived = 0;
+  private readonly terms: ConnectionsTerms;
+  private readonly all = new Map<ConnectionId, UserConnection>();
+  /** Per user, oldest first. */
+  private readonly ofUser = new Map<StreamKey, Set<UserConnection>>();
+  private readonly unsaved = new Map<string, SavedCursor>();
+  private saving: Deadline | undefined;
+  private readonly host: ConnectionHost;
+  private readonly machine: typeof connectionMachine;
+  private readonly steps: Set<UserConnection>[] = Array.from({ length: heartbeatSteps }, () => new Set());
+  private step = 0;
+  private readonly ackWaiters = new Map<StreamKey, Set<() => void>>();
+
+  constructor(terms: ConnectionsTerms) {
+    this.terms = terms;
+    this.host = this.makeHost();
+    this.machine = connectionMachine.provide({
+      actions: {
+        endConnection: ({ self, context }) => this.end(asConnectionId(self.id), context.ending),
+      },
+    });
+    this.beat();
+  }
+
+  get count(): number {
+    return this.all.size;
+  }
+
+  get(id: ConnectionId): UserConnection | undefined {
+    return this.all.get(id);
+  }
+
+  ofStream(stream: StreamKey): ReadonlySet<UserConnection> {
+    return this.ofUser.get(stream) ?? new Set();
+  }
+
+  /** Takes a connection in. Fails: `NotAccepting`. */
+  open({ transport, principal }: OpenConnection): UserConnection {
+    const { supervisor, nextId, settings } = this.terms;
+    supervisor.requireAccepting();
+    const id = asConnectionId(nextId());
+    const actor = supervisor.spawn(this.machine, { id });
+    const connection = new UserConnection(this.host, id, transport, actor, principal);
+    actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
+    actor.start();
+    this.all.set(id, connection);
+    this.steps[this.all.size % heartbeatSteps]?.add(connection);
+    return connection;
+  }
+
+  /** Beside the stream, to every connection of a user. */
+  tell(stream: StreamKey, frame: Extract<ServerFrame, { type: "status" }>): void {
+    const encoded = encodeFrame(frame);
+    for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
+  }
+
+  /** Calls `task` whenever a device of this user acknowledges; the answer stops it. */
+  onAck(stream: StreamKey, task: () => void): () => void {
+    const waiters = this.ackWaiters.get(stream) ?? new Set();
+    this.ackWaiters.set(stream, waiters.add(task));
+    return () => {
+      waiters.delete(task);
+      if (waiters.size === 0) this.ackWaiters.delete(stream);
+    };
+  }
+
+  /** Writes the cursors that are still in memory. */
+  async saveCursors(): Promise<void> {
+    if (this.unsaved.size === 0) return;
+    const cursors = [...this.unsaved.values()];
+    this.unsaved.clear();
+    await this.terms.settings.log.saveCursors(cursors);
+  }
+
+  /** Sends everybody home, each told to come back at a different time. */
+  async drain(): Promise<void> {
+    const spreadStep = drainSpreadMs / Math.max(1, this.all.size);
+    let retryAfterMs = drainRetryAfterMs;
+    for (const connection of [...this.all.values()]) {
+      connection.actor.send({ type: "drain.requested" });
+      connection.send({ type: "goodbye", reason: "restart", retryAfterMs: Math.round(retryAfterMs) });
+      connection.actor.send({ type: "drain.finished" });
+      retryAfterMs += spreadStep;
+    }
+    this.saving?.cancel();
+    await this.saveCursors();
+  }
+
+  private makeHost(): ConnectionHost {
+    const { settings, supervisor, deadlines, hubs, views, commands } = this.terms;
+    return {
+      authenticate: settings.authenticate,
+      welcome: { heartbeatMs: settings.heartbeatMs, windowEvents: settings.windowEvents },
+      helloMs: settings.helloMs,
+      confirmAuth: settings.confirmAuth,
+      nowMs: () => settings.clock.now(),
+      after: (delayMs, task) => deadlines.after(delayMs, task),
+      write: (transport, frame) => supervisor.write(transport, frame),
+      openHub: (stream) => hubs.open(stream),
+      releaseHub: (hub, outbox) => hubs.release(hub, outbox),
+      snapshot: async (stream) => ({ type: "snapshot", ...(await views.living(stream)) }),
+      outbox: (connection, hub, hello, after) => this.makeOutbox(connection, hub, hello, after),
+      settle: (connection, stream) => this.settle(connection, stream),
+      saveCursor: (connection, offset) => this.noteCursor(connection, offset),
+      command: (connection, frame) => commands.run(connection, frame),
+      failed: (connection, cause) =>
+        settings.journal.write("error", "connection.failed", { connectionId: connection.id, cause }),
+    };
+  }
+
+  private makeOutbox(connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset): Outbox {
+    const { settings, supervisor, deadlines } = this.terms;
+    const delivery = supervisor.spawn(deliveryMachine).start();
+    return new Outbox(
+      {
+        hub,
+        log: settings.log,
+        transport: connection.transport,
+        window: { maxEvents: settings.windowEvents, maxBytes: settings.windowBytes },
+        delivery,
+        want: hello.want,
+        mergeDeltas: hello.mergeDeltas ?? true,
+        release: () => supervisor.release(delivery),
+        write: (frame, eventCount) => supervisor.write(connection.transport, frame, eventCount),
+        retryLater: () => deadlines.after(logRetryMs, () => connection.outbox?.pump()),
+      },
+      after,
+    );
+  }
+
+  private settle(connection: UserConnection, stream: StreamKey): void {
+    const mine = this.ofUser.get(stream) ?? new Set();
+    this.ofUser.set(stream, mine.add(connection));
+    if (mine.size <= this.terms.settings.maxConnectionsPerUser) return;
+    const oldest = mine.values().next().value;
+    oldest?.actor.send({ type: "place.taken" });
+  }
+
+  private noteCursor(connection: UserConnection, offset: Offset): void {
+    const { stream } = connection;
+    if (stream === undefined) return;
+    this.acksReceived += 1;
+    const device = connection.device ?? noDevice;
+    const key = `${device.length}:${device}:${stream}`;
+    if ((this.unsaved.get(key)?.offset ?? -1) < offset) this.unsaved.set(key, { stream, device, offset });
+    for (const task of this.ackWaiters.get(stream) ?? []) task();
+    this.saving ??= this.terms.deadlines.after(cursorSaveMs, () => {
+      this.saving = undefined;
+      this.saveCursors().catch((cause: unknown) =>
+        this.terms.settings.journal.write("warn", "cursors.notSaved", { cause }),
+      );
+    });
+  }
+
+  /** The machine is on its way into `closed`. */
+  private end(id: ConnectionId, ending: Ending | null): void {
+    const connection = this.all.get(id);
+    if (connection === undefined) return;
+    this.all.delete(id);
+    for (const step of this.steps) step.delete(connection);
+    if (connection.stream !== undefined) {
+      const mine = this.ofUser.get(connection.stream);
+      mine?.delete(connection);
+      if (mine?.size === 0) this.ofUser.delete(connection.stream);
+    }
+    connection.free();
+    if (ending) this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
+    // Inside its own transition an actor cannot be stopped.
+    queueMicrotask(() => this.terms.supervisor.release(connection.actor));
+  }
+
+  private beat(): void {
+    const { deadlines, settings, supervisor } = this.terms;
+    deadlines.after(settings.heartbeatMs / heartbeatSteps, () => {
+      this.step = (this.step + 1) % heartbeatSteps;
+      for (const connection of this.steps[this.step] ?? []) {
+        connection.outbox?.nudge();
+        // SSE has no way back; the gateway's comments keep the line open and its close is heard.
+        if (connection.transport.kind === "sse") continue;
+        if (!connection.wasHeard) connection.actor.send({ type: "ping.unanswered" });
+        connection.wasHeard = false;
+        if (connection.isOpen) supervisor.ping(connection.transport);
+      }
+      this.beat();
+    });
+  }
+}

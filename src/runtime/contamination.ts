@@ -1,0 +1,61 @@
+/**
+ * The payload check of isolation (L8): a field that routes must name the owner or nobody. It looks at every depth
+ * and cannot be switched off; provenance fields (`senderId`, `creatorId`, `ownerId`) are left alone.
+ */
+import type { UserId } from "../../protocol/ids.ts";
+
+const routingFields: ReadonlySet<string> = new Set([
+  "recipientId",
+  "recipient_id",
+  "targetUserId",
+  "target_user_id",
+  "userId",
+  "user_id",
+]);
+
+/** Any routing field at all: the common payload has none, and is done after this one scan of its text. */
+const anyRoutingField = /"(?:recipientId|recipient_id|targetUserId|target_user_id|userId|user_id)"/;
+
+function namesSomeoneElse(value: unknown, owner: UserId): boolean {
+  if (typeof value === "string" || typeof value === "number") return String(value) !== owner;
+  return Array.isArray(value) && value.some((item) => namesSomeoneElse(item, owner));
+}
+
+function findIn(value: unknown, owner: UserId, path: string): string | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      const found = findIn(item, owner, `${path}[${index}]`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  for (const [key, child] of Object.entries(value)) {
+    const at = path === "" ? key : `${path}.${key}`;
+    if (routingFields.has(key) && namesSomeoneElse(child, owner)) return at;
+    const found = findIn(child, owner, at);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The path of the first routing field that names somebody else than the owner.
+ *
+ * Shape: `text` is the JSON text of `data`, made by us (keys un-escaped); `path` is where `data` stands in the call.
+ */
+export function contaminatedPath(data: unknown, text: string, owner: UserId, path: string): string | undefined {
+  return anyRoutingField.test(text) ? findIn(data, owner, path) : undefined;
+}
+
+/** A copy of `data` without the routing fields that name somebody else (`contamination: "sanitize"`). */
+export function sanitized(data: unknown, owner: UserId): unknown {
+  if (typeof data !== "object" || data === null) return data;
+  if (Array.isArray(data)) return data.map((item) => sanitized(item, owner));
+  const copy: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(data)) {
+    if (routingFields.has(key) && namesSomeoneElse(child, owner)) continue;
+    copy[key] = sanitized(child, owner);
+  }
+  return copy;
+}

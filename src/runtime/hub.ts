@@ -1,0 +1,146 @@
+/**
+ * The meeting point of one stream: what was just committed on one side, the outboxes of everybody who follows it
+ * on the other. It exists while somebody follows; a bell for a stream without followers costs a map lookup.
+ *
+ * One frame per commit: bells mark hubs dirty, and one microtask later, before any publisher is answered, every
+ * dirty hub lets its outboxes read on (LESSONS 19).
+ */
+import type { Epoch, Offset, StreamKey } from "../../protocol/ids.ts";
+import type { Bell, EventLog, Position, ReadLimit, StoredEvent } from "../log/event-log.ts";
+import { Recent } from "../log/recent.ts";
+import { eventsFrame, eventText } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
+import type { EncodedFrame } from "./transport.ts";
+
+/** One frame holds at most this; a long replay comes in several. */
+export const maxFrame: ReadLimit = { maxEvents: 512, maxBytes: 256 * 1_024 };
+
+export interface SharedFrame {
+  readonly frame: EncodedFrame;
+  readonly after: Offset;
+  readonly upto: Offset;
+  readonly eventCount: number;
+}
+
+export class StreamHub {
+  readonly stream: StreamKey;
+  readonly outboxes = new Set<Outbox>();
+  /** Connections that hold it, from before they have an outbox. */
+  holders = 0;
+  epoch: Epoch;
+  /** First offset that is still there, as of when the hub was made. */
+  readonly first: Offset;
+  head: Offset;
+  private readonly recent = new Recent();
+  /** The last frame that was built for everybody. */
+  private shared: SharedFrame | undefined;
+
+  constructor(stream: StreamKey, position: Position) {
+    this.stream = stream;
+    this.epoch = position.epoch;
+    this.first = position.first;
+    this.head = position.head;
+  }
+
+  advance(bell: Bell): void {
+    if (bell.events) this.recent.push(bell.events);
+    this.head = Math.max(this.head, bell.head);
+  }
+
+  /** Events after `after` that are still in memory; undefined: read the log. */
+  eventsAfter(after: Offset, limit: ReadLimit): readonly StoredEvent[] | undefined {
+    return this.recent.after(after, limit);
+  }
+
+  /** The next frame for an outbox without filter, encoded once for all that stand at the same place. */
+  frameAfter(after: Offset): SharedFrame | undefined {
+    const { shared } = this;
+    if (shared?.after === after && (shared.upto === this.head || shared.eventCount >= maxFrame.maxEvents))
+      return shared;
+    const events = this.recent.after(after, maxFrame);
+    const last = events?.at(-1);
+    if (events === undefined || last === undefined) return undefined;
+    const frame = eventsFrame(after, last.offset, events.map(eventText));
+    this.shared = { frame, after, upto: last.offset, eventCount: events.length };
+    return this.shared;
+  }
+
+  /** Frees what live delivery no longer needs. */
+  rest(): void {
+    this.shared = undefined;
+    this.recent.clear();
+  }
+}
+
+/** All hubs of the process, keyed by stream: made by the first follower, freed with the last. */
+export class Hubs {
+  private readonly log: EventLog;
+  private readonly hubs = new Map<StreamKey, StreamHub>();
+  private readonly opening = new Map<StreamKey, { hub: Promise<StreamHub>; heard: Bell[] }>();
+  private dirty: StreamHub[] = [];
+
+  constructor(log: EventLog) {
+    this.log = log;
+  }
+
+  get count(): number {
+    return this.hubs.size;
+  }
+
+  get(stream: StreamKey): StreamHub | undefined {
+    return this.hubs.get(stream);
+  }
+
+  all(): Iterable<StreamHub> {
+    return this.hubs.values();
+  }
+
+  /** The hub of a stream, held until `release`; reads its position from the log when it is the first to ask. */
+  async open(stream: StreamKey): Promise<StreamHub> {
+    const hub = this.hubs.get(stream) ?? (await this.make(stream));
+    hub.holders += 1;
+    return hub;
+  }
+
+  /** The inverse of `open`. The last holder frees the hub. */
+  release(hub: StreamHub, outbox?: Outbox): void {
+    if (outbox) hub.outboxes.delete(outbox);
+    hub.holders -= 1;
+    if (hub.holders === 0) this.hubs.delete(hub.stream);
+  }
+
+  private make(stream: StreamKey): Promise<StreamHub> {
+    const underWay = this.opening.get(stream);
+    if (underWay) return underWay.hub;
+    const heard: Bell[] = [];
+    const hub = this.log
+      .position(stream)
+      .then((position) => {
+        const made = new StreamHub(stream, position);
+        for (const bell of heard) if (bell.head > made.head) made.advance(bell);
+        this.hubs.set(stream, made);
+        return made;
+      })
+      .finally(() => this.opening.delete(stream));
+    this.opening.set(stream, { hub, heard });
+    return hub;
+  }
+
+  /** A bell of the log. */
+  ring(bell: Bell): void {
+    const hub = this.hubs.get(bell.stream);
+    if (hub === undefined) {
+      this.opening.get(bell.stream)?.heard.push(bell);
+      return;
+    }
+    hub.advance(bell);
+    if (this.dirty.length === 0) queueMicrotask(() => this.flush());
+    if (this.dirty.at(-1) !== hub) this.dirty.push(hub);
+  }
+
+  private flush(): void {
+    const hubs = this.dirty;
+    this.dirty = [];
+    for (const hub of hubs) for (const outbox of hub.outboxes) outbox.pump();
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * One living run: the actor that judges its events, and the pipeline that writes them.
+ *
+ * Events are judged when they arrive and written in that order, without waiting for each other; the answer waits
+ * for the commit (L7). If a write fails its outcome is unknown: this object is then worth nothing, its owner drops
+ * it, and the next call builds a new one from the log.
+ */
+import type { EventInput } from "../../protocol/event.ts";
+import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
+import type { Fence, Offset, Seq } from "../../protocol/ids.ts";
+import { streamOwner } from "../../protocol/ids.ts";
+import type { RunState, TerminalState } from "../../protocol/run-view.ts";
+import { runStateOf } from "../../machines/legality.ts";
+import { Contaminated, Fenced, IllegalTransition, KeyConflict, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
+import type { Append, Appended, EventLog, KnownKey, NewEvent, RunRecord } from "../log/event-log.ts";
+import { contaminatedPath, sanitized } from "./contamination.ts";
+import { eventDigest } from "./digest.ts";
+import type { RunActor, Verdict } from "./judge.ts";
+import { judge } from "./judge.ts";
+
+/** What a live run needs of its registry. */
+export interface RunHost {
+  readonly log: EventLog;
+  readonly nextId: () => string;
+  readonly timeText: () => string;
+  readonly contamination: "refuse" | "sanitize";
+  readonly countContaminated: () => void;
+  /** A machine actor that stands at `snapshot`, or at the beginning. */
+  readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
+  readonly release: (actor: RunActor) => void;
+  /** It is over, or a write failed: forget it. */
+  readonly drop: (run: LiveRun, ended: TerminalState | undefined) => void;
+}
+
+export interface PublishTerms {
+  readonly fence?: Fence | string | undefined;
+  readonly ifSeq?: Seq | undefined;
+  readonly traceparent?: string | undefined;
+  /** The supervisor writes: no fence is asked, `agent_interrupted` is legal, nothing is quarantined. */
+  readonly bySupervisor?: boolean | undefined;
+}
+
+interface Prepared {
+  readonly event: EventInput;
+  readonly text: string;
+  readonly digest: string | undefined;
+}
+
+const retryAfterMs = 1_000;
+
+export class LiveRun {
+  readonly record: RunRecord;
+  fence: Fence;
+  /** Of the newest accepted event, committed or not. */
+  seq: Seq;
+  /** Of the newest committed event. */
+  offset: Offset;
+  actor: RunActor;
+  private readonly host: RunHost;
+  private readonly keys = new Map<string, KnownKey>();
+  /** Keys of an earlier life of this run are asked of the log. */
+  private readonly bornHere: boolean;
+  private ending: TerminalState | undefined;
+  private broken: LogUnavailable | undefined;
+  /** Settles when everything accepted so far has an outcome. */
+  private tail: Promise<unknown> = Promise.resolve();
+  private lookups: Promise<unknown> | undefined;
+
+  constructor(host: RunHost, record: RunRecord, actor: RunActor, bornHere: boolean) {
+    this.host = host;
+    this.record = record;
+    this.actor = actor;
+    this.bornHere = bornHere;
+    this.fence = record.fence;
+    this.seq = record.seq;
+    this.offset = record.lastOffset;
+  }
+
+  get state(): RunState {
+    return runStateOf(this.actor.getSnapshot());
+  }
+
+  get isOver(): boolean {
+    return this.ending !== undefined || this.broken !== undefined;
+  }
+
+  get isCancelling(): boolean {
+    return this.actor.getSnapshot().context.cancel;
+  }
+
+  /** Fails: `Fenced`, when a newer runner holds the run. */
+  requireFence(fence: Fence | string | undefined): void {
+    if (fence !== this.fence) throw new Fenced({ message: "this fence is not the newest: another runner holds the run" });
+  }
+
+  /** Waits until everything accepted so far has an outcome; never rejects. */
+  settled(): Promise<unknown> {
+    return this.tail;
+  }
+
+  /**
+   * Judges and writes a batch: all of it or nothing.
+   *
+   * Fails: `RunEnded`, `Fenced`, `SeqConflict`, `KeyConflict`, `Contaminated`, `IllegalTransition`; `LogUnavailable`
+   * when the outcome is unknown (repeat it with the same keys).
+   */
+  publish(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+    if (this.bornHere || !events.some((event) => event.key !== undefined)) {
+      if (this.lookups === undefined) return this.accept(events, terms);
+    }
+    // Keys must be asked of the log first; what comes meanwhile keeps its place behind.
+    const turn = (this.lookups ?? Promise.resolve())
+      .then(() => this.learnKeys(events))
+      .then(() => this.accept(events, terms));
+    const settled = turn.catch(() => {});
+    this.lookups = settled;
+    void settled.then(() => {
+      if (this.lookups === settled) this.lookups = undefined;
+    });
+    return turn;
+  }
+
+  private accept(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+    let prepared: Prepared[];
+    let fresh: Prepared[];
+    try {
+      if (this.broken) throw this.broken;
+      prepared = this.prepare(events);
+      fresh = this.withoutDuplicates(prepared);
+      if (fresh.length === 0 && prepared.length > 0) return this.answerKnown(prepared);
+      if (this.ending) throw new RunEnded({ state: this.ending });
+      if (!terms.bySupervisor) this.requireFence(terms.fence);
+      if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
+      return this.write(prepared, fresh, terms);
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
+  }
+
+  /** Each event's JSON text, made once, and checked for other people's names. */
+  private prepare(events: readonly EventInput[]): Prepared[] {
+    const { userId } = streamOwner(this.record.stream);
+    return events.map((event, index) => {
+      let kept = event;
+      let text = JSON.stringify(event.data);
+      const path = contaminatedPath(event.data, text, userId, `events[${index}].data`);
+      if (path !== undefined) {
+        this.host.countContaminated();
+        if (this.host.contamination === "refuse")
+          throw new Contaminated({ path, message: "names a user who does not own this run" });
+        kept = { ...event, data: sanitized(event.data, userId) } as EventInput;
+        text = JSON.stringify(kept.data);
+      }
+      return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
+    });
+  }
+
+  private withoutDuplicates(prepared: readonly Prepared[]): Prepared[] {
+    const inBatch = new Map<string, string | undefined>();
+    return prepared.filter(({ event: { key }, digest }) => {
+      if (key === undefined) return true;
+      const known = this.keys.get(key);
+      if (known === undefined && !inBatch.has(key)) {
+        inBatch.set(key, digest);
+        return true;
+      }
+      if ((known?.digest ?? inBatch.get(key)) !== digest) throw new KeyConflict({ key, seq: known?.seq ?? this.seq + 1 });
+      return false;
+    });
+  }
+
+  /** A retry: the answer names where its last event stands, once that is durable. */
+  private async answerKnown(prepared: readonly Prepared[]): Promise<PublishAnswer> {
+    const key = prepared.at(-1)?.event.key ?? "";
+    await this.tail;
+    if (this.broken) throw this.broken;
+    const known = this.keys.get(key);
+    return { seq: known?.seq ?? this.seq, offset: known?.offset ?? this.offset, duplicates: prepared.length };
+  }
+
+  private write(prepared: Prepared[], fresh: Prepared[], terms: PublishTerms): Promise<PublishAnswer> {
+    const verdict = this.judged(fresh, terms);
+    const expectedSeq = this.seq;
+    const texts = new Map(fresh.map(({ event, text }) => [event, text]));
+    const digests = new Map(fresh.map(({ event, digest }) => [event, digest]));
+    const time = this.host.timeText();
+    const rows: NewEvent[] = verdict.legal.map(({ event, repaired }) => {
+      const digest = digests.get(event);
+      return {
+        id: this.host.nextId(),
+        type: event.type,
+        time,
+        data: texts.get(event) ?? JSON.stringify(event.data),
+        threadId: this.record.threadId,
+        repaired: repaired || undefined,
+        traceparent: terms.traceparent,
+        key: event.key === undefined || digest === undefined ? undefined : { name: event.key, digest },
+      };
+    });
+    const duplicates = prepared.length - fresh.length;
+    this.setApart(verdict, time);
+    if (rows.length === 0) return this.answerNothingWritten(verdict, duplicates);
+    this.seq += rows.length;
+    this.ending = verdict.ended;
+    const outcome = this.host.log.append({
+      stream: this.record.stream,
+      events: rows,
+      run: {
+        tenantId: this.record.tenantId,
+        runId: this.record.runId,
+        expectedSeq,
+        fence: terms.bySupervisor ? undefined : this.fence,
+        ended: verdict.ended,
+        approvals: openedApprovals(verdict),
+      },
+      durability: this.record.mode === "performance" ? "os" : undefined,
+    } satisfies Append);
+    for (const [index, row] of rows.entries()) {
+      if (row.key) this.keys.set(row.key.name, { digest: row.key.digest, seq: expectedSeq + index + 1, offset: 0 });
+    }
+    const answer = outcome.then(
+      (appended) => this.committed(appended, rows, expectedSeq, prepared, verdict, duplicates),
+      (cause: unknown) => {
+        throw this.breakDown(cause);
+      },
+    );
+    this.tail = answer.then(
+      () => {},
+      () => {},
+    );
+    return answer;
+  }
+
+  /** The machine's word on the batch; an illegal one leaves the run as it was. */
+  private judged(fresh: readonly Prepared[], terms: PublishTerms): Verdict {
+    const before = this.actor.getSnapshot();
+    const policy: OnIllegal = terms.bySupervisor ? "reject" : this.record.onIllegal;
+    const verdict = judge(
+      this.actor,
+      fresh.map(({ event }) => event),
+      policy,
+      terms.bySupervisor,
+    );
+    if (!(verdict instanceof IllegalTransition)) return verdict;
+    if (this.actor.getSnapshot() !== before) {
+      const persisted = this.actor.logic.getPersistedSnapshot(before);
+      this.host.release(this.actor);
+      this.actor = this.host.actor(this.record, persisted);
+    }
+    throw verdict;
+  }
+
+  private committed(
+    appended: Appended,
+    rows: readonly NewEvent[],
+    expectedSeq: Seq,
+    prepared: readonly Prepared[],
+    verdict: Verdict,
+    duplicates: number,
+  ): PublishAnswer {
+    if (appended.kind !== "appended") throw this.breakDown(appended);
+    const firstOffset = appended.offset - rows.length + 1;
+    this.offset = appended.offset;
+    for (const [index, row] of rows.entries()) {
+      const known = row.key && this.keys.get(row.key.name);
+      if (row.key && known) this.keys.set(row.key.name, { ...known, offset: firstOffset + index });
+    }
+    if (verdict.ended) this.host.drop(this, verdict.ended);
+    const lastKey = prepared.at(-1)?.event.key;
+    const last = lastKey === undefined ? undefined : this.keys.get(lastKey);
+    return {
+      seq: last?.seq ?? expectedSeq + rows.length,
+      offset: last?.offset ?? appended.offset,
+      duplicates,
+      ...(verdict.repaired > 0 && { repaired: verdict.repaired }),
+      ...(verdict.setApart.length > 0 && { quarantined: verdict.setApart.length }),
+    };
+  }
+
+  private async answerNothingWritten(verdict: Verdict, duplicates: number): Promise<PublishAnswer> {
+    await this.tail;
+    return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.setApart.length };
+  }
+
+  private setApart(verdict: Verdict, time: string): void {
+    const { stream, tenantId, runId } = this.record;
+    for (const { event, reason } of verdict.setApart) {
+      const entry = { stream, tenantId, runId, type: event.type, data: JSON.stringify(event.data), reason, time };
+      void this.host.log.quarantine(entry).catch(() => {});
+    }
+  }
+
+  /** The picture in memory is no longer the log's: say what happened, and be dropped. */
+  private breakDown(cause: unknown): Error {
+    const error = breakdownError(cause);
+    this.broken =
+      error instanceof LogUnavailable
+        ? error
+        : new LogUnavailable({ message: "the run moved on elsewhere; repeat the call", retryAfterMs: 0, cause });
+    this.host.drop(this, undefined);
+    return error;
+  }
+
+  private async learnKeys(events: readonly EventInput[]): Promise<void> {
+    if (this.bornHere) return;
+    const names = events.flatMap(({ key }) => (key === undefined || this.keys.has(key) ? [] : [key]));
+    if (names.length === 0) return;
+    const known = await this.host.log.knownKeys({ tenantId: this.record.tenantId, runId: this.record.runId }, names);
+    for (const [name, key] of known) this.keys.set(name, key);
+  }
+}
+
+function breakdownError(cause: unknown): Error {
+  if (cause instanceof LogUnavailable) return cause;
+  const refused = cause as Exclude<Appended, { kind: "appended" }> | undefined;
+  switch (refused?.kind) {
+    case "fenced":
+      return new Fenced({ message: "another runner has claimed this run" });
+    case "seq_conflict":
+      return new SeqConflict({ seq: refused.seq });
+    case "run_ended":
+      return new RunEnded({ state: refused.ended });
+    default:
+      return new LogUnavailable({ message: "the log did not take the events; repeat the call", retryAfterMs, cause });
+  }
+}
+
+function openedApprovals(verdict: Verdict): readonly string[] | undefined {
+  const ids = verdict.legal.flatMap(({ event }) =>
+    event.type === "agent_suspended" ? (event.data.approvals ?? []).map(({ approvalId }) => approvalId) : [],
+  );
+  return ids.length > 0 ? ids : undefined;
+}

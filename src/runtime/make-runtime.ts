@@ -1,0 +1,285 @@
+/**
+ * Puts the runtime together: supervisor, runs, hubs, connections over one log. `createRuncast` embeds it, the
+ * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
+ */
+import * as Effect from "effect/Effect";
+import { runStateOf } from "../../machines/legality.ts";
+import type { EventsAnswer, RunSummary } from "../../protocol/http.ts";
+import type { RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
+import { streamKey, streamOwner } from "../../protocol/ids.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { ExpectedError } from "../errors.ts";
+import { AlreadyResolved, isExpected, NotFound, RunEnded } from "../errors.ts";
+import type { RunRecord, StoredEvent } from "../log/event-log.ts";
+import { Commands } from "./commands.ts";
+import { Connections } from "./connections.ts";
+import { Deadlines } from "./deadlines.ts";
+import { eventIds } from "./event-id.ts";
+import { eventObject } from "./frames.ts";
+import { mayTouch, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
+import { Hubs } from "./hub.ts";
+import type { LiveRun } from "./live-run.ts";
+import { notify } from "./notices.ts";
+import type { RuntimeOptions } from "./options.ts";
+import { settingsOf } from "./options.ts";
+import { RunDesk } from "./run-desk.ts";
+import { Runs } from "./runs.ts";
+import type { RuntimeService } from "./runtime.ts";
+import { Supervisor } from "./supervisor.ts";
+import { Views } from "./views.ts";
+
+/** A page of a read in bytes of data: answers stay bounded whatever the events hold. */
+const maxPageBytes = 4 * 1_048_576;
+
+export interface RuntimeParts {
+  readonly service: RuntimeService;
+  readonly runs: Runs;
+  readonly supervisor: Supervisor;
+  /** Reads the store's unfinished runs and opens the doors. `onOrphan` hears of each run that was left behind. */
+  readonly start: (onOrphan?: (record: RunRecord) => void) => Promise<void>;
+}
+
+/** Runs a call; what it throws is an answer to the caller or a defect. */
+function answer<Value>(call: () => Value | Promise<Value>): Effect.Effect<Value, ExpectedError> {
+  return Effect.tryPromise({ try: async () => call(), catch: (cause) => cause }).pipe(
+    Effect.catch((cause) => (isExpected(cause) ? Effect.fail(cause) : Effect.die(cause))),
+  );
+}
+
+export function makeRuntime(options: RuntimeOptions): RuntimeParts {
+  const settings = settingsOf(options);
+  const { log, clock } = settings;
+  const supervisor = new Supervisor();
+  const deadlines = new Deadlines(clock);
+  const nextId = eventIds(clock);
+  const timeText = timeTexts(clock.now);
+  const hubs = new Hubs(log);
+  const tellStalled = (run: LiveRun, stalled: boolean): void =>
+    connections.tell(run.record.stream, { type: "status", run: { runId: run.record.runId, stalled } });
+  const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled: tellStalled });
+  const views = new Views(log, ({ tenantId, runId }) => runs.atHand(tenantId, runId)?.lease.isStalled ?? false);
+  const commands = new Commands(settings, {
+    cancel: (caller, runId, body) => cancel(caller, undefined, runId, body),
+    resolveApproval: (caller, approvalId, body) => resolveApproval(caller, undefined, approvalId, body),
+  });
+  const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId });
+  const unwatch = log.watch((bell) => hubs.ring(bell));
+  const notices = {
+    settings,
+    connections,
+    deadlines,
+    nextId,
+    timeText,
+    countContaminated: () => {
+      runs.counts.contaminationRefused += 1;
+    },
+  };
+
+  /** The living run of a caller, or the record of one that has ended. */
+  async function touch(caller: Principal, named: TenantId | undefined, runId: RunId): Promise<RunDesk | RunRecord> {
+    const found = await runs.find(tenantForRun(caller, named), runId);
+    if (found === undefined || !mayTouch(caller, found instanceof RunDesk ? found.run.record : found))
+      throw new NotFound({ what: "run" });
+    return found;
+  }
+
+  async function read(caller: Principal, named: TenantId | undefined, runId: RunId): Promise<RunRecord> {
+    if (caller.kind === "publisher") requireRight(caller, "admin");
+    return ownRun(caller, await log.run(tenantForRun(caller, named), runId));
+  }
+
+  async function cancel(...[caller, named, runId, body]: Parameters<RuntimeService["cancel"]>): Promise<void> {
+    if (caller.kind === "publisher") requireRight(caller, "publish");
+    const found = await touch(caller, named, runId);
+    if (!(found instanceof RunDesk)) throw new RunEnded({ state: found.ended ?? "completed" });
+    await found.cancel(nameOf(caller), body);
+  }
+
+  async function resolveApproval(...[caller, named, approvalId, body]: Parameters<RuntimeService["resolveApproval"]>) {
+    if (caller.kind === "publisher") requireRight(caller, "publish");
+    const tenantId = tenantForRun(caller, named);
+    const own = caller.kind === "user" ? streamKey(caller.tenantId, caller.userId) : undefined;
+    const record = await log.approval(tenantId, approvalId, own);
+    if (record === undefined || !mayTouch(caller, record)) throw new NotFound({ what: "approval" });
+    const found = await runs.find(tenantId, record.runId);
+    const before = await resolution(found instanceof RunDesk ? found : record, approvalId);
+    if (before) throw new AlreadyResolved({ resolution: before });
+    if (!(found instanceof RunDesk)) throw new RunEnded({ state: found?.ended ?? "completed" });
+    const by = nameOf(caller);
+    const data = { approvalId, decision: body.decision, by, ...(body.data !== undefined && { data: body.data }) };
+    await runs.publishTo(found, [{ type: "approval_resolved", data }], { bySupervisor: true });
+    return { approvalId, decision: body.decision, by };
+  }
+
+  /** Who answered first; undefined while nobody has. */
+  async function resolution(of: RunDesk | RunRecord, approvalId: string) {
+    if (of instanceof RunDesk) {
+      const state = of.run.actor.getSnapshot().context.approvals[approvalId];
+      if (state === "open" || state === undefined) return undefined;
+      await of.run.settled();
+    }
+    const record = of instanceof RunDesk ? { ...of.run.record, seq: of.run.seq } : of;
+    const view = await views.view(record);
+    const approval = view?.approvals.find((each) => each.approvalId === approvalId);
+    return approval?.decision && { decision: approval.decision, by: approval.by };
+  }
+
+  async function summary(record: RunRecord): Promise<RunSummary> {
+    const { tenantId, userId } = streamOwner(record.stream);
+    const state = record.ended ?? (await stateOf(record));
+    const { runId, threadId, agent, seq, lastOffset, startedAt, parentRunId } = record;
+    return {
+      ...{ runId, userId, tenantId, agent, state, seq, offset: lastOffset, startedAt },
+      ...(threadId !== undefined && { threadId }),
+      ...(parentRunId !== undefined && { parentRunId }),
+    };
+  }
+
+  async function stateOf(record: RunRecord) {
+    const desk = runs.atHand(record.tenantId, record.runId);
+    if (desk) return runStateOf(desk.run.actor.getSnapshot());
+    return (await views.view(record))?.state ?? "started";
+  }
+
+  const service: RuntimeService = {
+    startRun: (caller, body, traceparent) =>
+      answer(async () => {
+        requireRight(caller, "publish");
+        const tenantId = tenantOf(caller, body.tenantId as TenantId | undefined);
+        supervisor.requireAccepting();
+        const { answer: made, created } = await runs.start(tenantId, body, traceparent);
+        return { answer: made, created };
+      }),
+    publish: (caller, named, runId, body, traceparent) =>
+      answer(() => {
+        requireRight(caller, "publish");
+        const terms = { fence: body.fence, ifSeq: body.ifSeq, traceparent };
+        return runs.publish(tenantForRun(caller, named), runId, body.events, terms);
+      }),
+    heartbeat: (caller, named, runId, body) =>
+      answer(async () => {
+        requireRight(caller, "publish");
+        const desk = await touch(caller, named, runId);
+        if (!(desk instanceof RunDesk)) throw new RunEnded({ state: desk.ended ?? "completed" });
+        desk.run.requireFence(body.fence);
+        desk.lease.renew();
+        return {
+          leaseUntil: new Date(desk.lease.untilMs).toISOString(),
+          ...(desk.run.isCancelling && { cancelRequested: true as const }),
+        };
+      }),
+    claim: (caller, named, runId) =>
+      answer(async () => {
+        requireRight(caller, "publish");
+        await touch(caller, named, runId);
+        const { fence, seq, desk } = await runs.claim(tenantForRun(caller, named), runId);
+        const snapshot = await views.view({ ...desk.run.record, seq });
+        if (snapshot === undefined) throw new NotFound({ what: "run" });
+        return { fence, seq, snapshot };
+      }),
+    cancel: (...call) => answer(() => cancel(...call)),
+    resolveApproval: (...call) => answer(() => resolveApproval(...call)),
+    notify: (caller, body) =>
+      answer(() => {
+        requireRight(caller, "publish");
+        return notify(notices, tenantOf(caller, body.tenantId as TenantId | undefined), body);
+      }),
+    ledger: (caller, whose) =>
+      answer(async () => {
+        const isAll = caller.kind === "publisher" && caller.tenants === "*" && whose.userId === undefined;
+        if (isAll) requireRight(caller, "admin");
+        const stream = isAll ? undefined : streamToRead(caller, whose);
+        await connections.saveCursors();
+        const count = await log.ledger(stream);
+        return { ...count, difference: count.accepted - count.acked - count.stored - count.deadLettered };
+      }),
+    runs: (caller, whose, { before, limit }) =>
+      answer(async () => {
+        const stream = streamToRead(caller, whose);
+        const page = await log.runs({ stream, limit, ...(before !== undefined && { before }) });
+        return { runs: await Promise.all(page.runs.map(summary)), next: page.next };
+      }),
+    run: (caller, named, runId) =>
+      answer(async () => {
+        const view = await views.view(await read(caller, named, runId));
+        if (view === undefined) throw new NotFound({ what: "run" });
+        return view;
+      }),
+    runEvents: (caller, named, runId, { after, limit }) =>
+      answer(async () => {
+        const { tenantId, seq } = await read(caller, named, runId);
+        const events = await log.readRun(tenantId, runId, after, { maxEvents: limit, maxBytes: maxPageBytes });
+        return pageOf(events, events.at(-1)?.seq ?? seq, seq);
+      }),
+    events: (caller, whose, { after, limit }) =>
+      answer(async () => {
+        const stream: StreamKey = streamToRead(caller, whose);
+        const slice = await log.read(stream, after, { maxEvents: limit, maxBytes: maxPageBytes });
+        const { events, head, corrupt } = slice;
+        const last = Math.max(events.at(-1)?.offset ?? 0, corrupt?.at(-1) ?? 0);
+        return pageOf(events, last === 0 ? head : last, head);
+      }),
+    ack: (caller, connectionId, offset) =>
+      answer(() => {
+        const connection = connections.get(connectionId);
+        if (connection?.stream !== streamKey(caller.tenantId, caller.userId)) throw new NotFound({ what: "connection" });
+        connection.ack(offset);
+      }),
+    open: (connection) => answer(() => connections.open(connection)),
+    state: () => supervisor.state,
+    stats: () => ({
+      connections: connections.count,
+      livingRuns: runs.livingCount,
+      streams: hubs.count,
+      acksReceived: connections.acksReceived,
+      framesSent: supervisor.counts.framesSent,
+      eventsSent: supervisor.counts.eventsSent,
+      ...runs.counts,
+    }),
+    drain: Effect.promise(async () => {
+      if (supervisor.state === "stopped") return;
+      supervisor.tell({ type: "stop.requested" });
+      const desks = [...runs.all()];
+      for (const desk of desks) if (desk.isEmbedded) desk.interrupt("shutdown");
+      await connections.drain();
+      await Promise.all(desks.map((desk) => desk.run.settled()));
+      unwatch();
+      deadlines.stop();
+      supervisor.tell({ type: "drain.finished" });
+    }),
+  };
+
+  return {
+    service,
+    runs,
+    supervisor,
+    start: async (onOrphan = () => {}) => {
+      await runs.sweep(onOrphan);
+      supervisor.tell({ type: "store.opened" });
+    },
+  };
+}
+
+/** Who asked, as the events say it. */
+const nameOf = (caller: Principal): string => (caller.kind === "user" ? "user" : `key:${caller.name}`);
+
+function pageOf(events: readonly StoredEvent[], last: number, end: number): EventsAnswer {
+  return {
+    events: events.map(eventObject) as unknown as EventsAnswer["events"],
+    next: last >= end ? null : last,
+  };
+}
+
+/** ISO texts of now; many events fall into one millisecond. */
+function timeTexts(now: () => number): () => string {
+  let ms = -1;
+  let text = "";
+  return () => {
+    const at = now();
+    if (at !== ms) {
+      ms = at;
+      text = new Date(at).toISOString();
+    }
+    return text;
+  };
+}

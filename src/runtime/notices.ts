@@ -1,0 +1,97 @@
+/**
+ * Notices: events of a user that belong to no run, and what became of each, counted and never inferred
+ * (LESSONS 9, 10).
+ */
+import type { BroadcastResult, NoticeBody } from "../../protocol/http.ts";
+import type { Offset, StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
+import { streamKey } from "../../protocol/ids.ts";
+import { Contaminated, KeyConflict, LogUnavailable } from "../errors.ts";
+import type { NewEvent } from "../log/event-log.ts";
+import type { Connections } from "./connections.ts";
+import type { UserConnection } from "./connection.ts";
+import { contaminatedPath, sanitized } from "./contamination.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { eventDigest } from "./digest.ts";
+import type { Settings } from "./options.ts";
+
+export interface NoticesTerms {
+  readonly settings: Settings;
+  readonly connections: Connections;
+  readonly deadlines: Deadlines;
+  readonly nextId: () => string;
+  readonly timeText: () => string;
+  readonly countContaminated: () => void;
+}
+
+/**
+ * Writes a notice and tells what became of it.
+ *
+ * Fails: `Contaminated`, `KeyConflict`, `LogUnavailable`.
+ */
+export async function notify(terms: NoticesTerms, tenantId: TenantId, body: NoticeBody): Promise<BroadcastResult> {
+  const userId = body.userId as UserId;
+  const stream = streamKey(tenantId, userId);
+  const event = newNotice(terms, userId, body);
+  const appended = await terms.settings.log.append({ stream, events: [event] });
+  if (appended.kind === "key_known") {
+    if (appended.known.digest !== event.key?.digest) throw new KeyConflict({ key: appended.key, seq: appended.known.seq });
+    return outcome(terms, stream, body, appended.known.offset, event.type);
+  }
+  if (appended.kind !== "appended")
+    throw new LogUnavailable({ message: `the notice was not written: ${appended.kind}`, retryAfterMs: 0 });
+  return outcome(terms, stream, body, appended.offset, event.type);
+}
+
+function newNotice({ settings, nextId, timeText, countContaminated }: NoticesTerms, owner: UserId, body: NoticeBody): NewEvent {
+  let data: unknown = body.data;
+  const path = contaminatedPath(data, JSON.stringify(data), owner, "data");
+  if (path !== undefined) {
+    countContaminated();
+    if (settings.contamination === "refuse")
+      throw new Contaminated({ path, message: "names a user who is not the receiver" });
+    data = sanitized(data, owner);
+  }
+  const key = body.key === undefined ? undefined : { name: body.key, digest: eventDigest(body.type, body.data) };
+  return { id: nextId(), type: body.type, time: timeText(), data: JSON.stringify(data), key };
+}
+
+/** The commit has rung: whoever is live has been handed the frame before this runs. */
+async function outcome(
+  { connections, deadlines }: NoticesTerms,
+  stream: StreamKey,
+  body: NoticeBody,
+  offset: Offset,
+  type: string,
+): Promise<BroadcastResult> {
+  const attempted = [...connections.ofStream(stream)].filter(({ outbox }) => outbox?.wantsType(type));
+  const sent = attempted.filter(({ outbox }) => (outbox?.sentUpto ?? 0) >= offset);
+  const errors = attempted
+    .filter((connection) => !sent.includes(connection))
+    .map(({ id }) => ({ connectionId: id, code: "not_sent", message: "its window is full: it reads on from the log" }));
+  const acknowledged = (): number => sent.filter((connection) => hasAcked(connection, offset)).length;
+  const waitMs = body.ackWaitMs ?? 0;
+  if (waitMs > 0 && sent.length > 0) {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stop();
+        deadline.cancel();
+        resolve();
+      };
+      const stop = connections.onAck(stream, () => {
+        if (acknowledged() === sent.length) done();
+      });
+      const deadline = deadlines.after(waitMs, done);
+    });
+  }
+  return {
+    userId: body.userId as UserId,
+    eventType: body.type as `x.${string}`,
+    offset,
+    connectionsAttempted: attempted.length,
+    successfulSends: sent.length,
+    acknowledged: acknowledged(),
+    errors,
+  };
+}
+
+const hasAcked = ({ outbox }: UserConnection, offset: Offset): boolean => (outbox?.acked ?? 0) >= offset;

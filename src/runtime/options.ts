@@ -1,0 +1,74 @@
+/** What a runtime is made of, and its safe defaults. Durations in ms, sizes in bytes. */
+import type { JsonObject } from "../../protocol/event.ts";
+import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
+import type { UserPrincipal } from "../auth/principal.ts";
+import type { EventLog } from "../log/event-log.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/clock.ts";
+import type { Journal } from "../telemetry/journal.ts";
+import { silentJournal } from "../telemetry/journal.ts";
+
+/** A command of a user that the application answers: today `send_message`. */
+export interface UserCommand {
+  readonly name: "send_message";
+  readonly tenantId: TenantId;
+  readonly userId: UserId;
+  readonly runId?: RunId | undefined;
+  readonly threadId?: string | undefined;
+  readonly data: JsonObject;
+}
+
+export interface RuntimeOptions {
+  readonly log: EventLog;
+  /** Verifies the token of a `hello` or `auth` frame; rejects with `Unauthenticated`. */
+  readonly authenticate: (token: string) => Promise<UserPrincipal>;
+  /** Answers users' commands. Its answer is the reply's `data`; what it throws becomes `ok: false`. */
+  readonly onCommand?: ((command: UserCommand) => Promise<JsonObject>) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly journal?: Journal | undefined;
+  /** Between two pings; two without an answer end the connection. */
+  readonly heartbeatMs?: number | undefined;
+  /** How long a connection may take to say hello (and, with `confirmAuth`, to confirm). */
+  readonly helloMs?: number | undefined;
+  readonly windowEvents?: number | undefined;
+  readonly windowBytes?: number | undefined;
+  /** Of a run that names none. */
+  readonly leaseMs?: number | undefined;
+  /** From a lost lease to `agent_interrupted`. */
+  readonly graceMs?: number | undefined;
+  /** Beyond it the oldest connection of the user is closed with 4409. */
+  readonly maxConnectionsPerUser?: number | undefined;
+  /** A client that does not `confirm` its welcome is closed with 4408. */
+  readonly confirmAuth?: boolean | undefined;
+  /** What happens to an event whose payload names another user: `refuse` (default) or `sanitize`. */
+  readonly contamination?: "refuse" | "sanitize" | undefined;
+}
+
+export type Settings = Required<Omit<RuntimeOptions, "onCommand">> & Pick<RuntimeOptions, "onCommand">;
+
+const defaultHeartbeatMs = 15_000;
+const defaultHelloMs = 5_000;
+const defaultWindowEvents = 1_024;
+const defaultWindowBytes = 1_048_576;
+const defaultLeaseMs = 30_000;
+const defaultGraceMs = 30_000;
+const defaultConnectionsPerUser = 1_000;
+
+export function settingsOf(options: RuntimeOptions): Settings {
+  return {
+    log: options.log,
+    authenticate: options.authenticate,
+    onCommand: options.onCommand,
+    clock: options.clock ?? systemClock,
+    journal: options.journal ?? silentJournal,
+    heartbeatMs: options.heartbeatMs ?? defaultHeartbeatMs,
+    helloMs: options.helloMs ?? defaultHelloMs,
+    windowEvents: options.windowEvents ?? defaultWindowEvents,
+    windowBytes: options.windowBytes ?? defaultWindowBytes,
+    leaseMs: options.leaseMs ?? defaultLeaseMs,
+    graceMs: options.graceMs ?? defaultGraceMs,
+    maxConnectionsPerUser: options.maxConnectionsPerUser ?? defaultConnectionsPerUser,
+    confirmAuth: options.confirmAuth ?? false,
+    contamination: options.contamination ?? "refuse",
+  };
+}

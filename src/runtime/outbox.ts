@@ -1,0 +1,258 @@
+/**
+ * One connection's place in its stream: what was sent, what was acknowledged, and the window between the two.
+ *
+ * Live, replay and resume are one thing here: read after `scanned`, from the hub's memory while that reaches back,
+ * else from the log. A slow reader is `blocked` and costs its cursor; nothing waits in a queue (L11). The outbox
+ * moves bytes; `machines/delivery` holds the mode.
+ */
+import type { Actor } from "xstate";
+import type { deliveryMachine } from "../../machines/delivery.ts";
+import type { Want } from "../../protocol/frames.ts";
+import type { Offset } from "../../protocol/ids.ts";
+import type { EventLog, ReadLimit, StoredEvent } from "../log/event-log.ts";
+import { encodeFrame, eventsFrame, eventText, mergeDeltas } from "./frames.ts";
+import type { StreamHub } from "./hub.ts";
+import { maxFrame } from "./hub.ts";
+import type { EncodedFrame, Transport } from "./transport.ts";
+
+export interface Window {
+  /** Un-acked events at most. */
+  readonly maxEvents: number;
+  /** Un-acked bytes at most; one event passes whatever its size. */
+  readonly maxBytes: number;
+}
+
+/** Bytes that may wait in the socket before the outbox stops handing over. */
+const maxBufferedBytes = 1_048_576;
+
+interface Sent {
+  after: Offset;
+  readonly upto: Offset;
+  events: number;
+  bytes: number;
+}
+
+/** What an outbox needs of its surroundings. */
+export interface OutboxContext {
+  readonly hub: StreamHub;
+  readonly log: EventLog;
+  readonly transport: Transport;
+  readonly window: Window;
+  readonly delivery: Actor<typeof deliveryMachine>;
+  /** Stops the delivery actor. */
+  readonly release: () => void;
+  readonly want: Want | undefined;
+  readonly mergeDeltas: boolean;
+  /** The supervisor's hand: the only way to the socket (L12). False: the socket is gone. */
+  readonly write: (frame: EncodedFrame, eventCount: number) => boolean;
+  /** The log did not answer: call `pump` again later. */
+  readonly retryLater: () => void;
+}
+
+type Mode = "replaying" | "live" | "blocked" | "ended";
+
+export class Outbox {
+  /** Covered by frames that were handed over. */
+  sentUpto: Offset;
+  acked: Offset;
+  /** Looked at; ahead of `sentUpto` while only unwanted events came. */
+  private scanned: Offset;
+  private mode: Mode = "replaying";
+  private reading = false;
+  /** It was blocked and has not caught up: its deltas may be merged. */
+  private lagging = false;
+  private unacked: Sent[] = [];
+  private unackedEvents = 0;
+  private unackedBytes = 0;
+  private readonly context: OutboxContext;
+
+  constructor(context: OutboxContext, after: Offset) {
+    this.context = context;
+    this.sentUpto = after;
+    this.scanned = after;
+    this.acked = after;
+  }
+
+  get isLive(): boolean {
+    return this.mode === "live";
+  }
+
+  /** Sends what there is to send and what the window allows. */
+  pump(): void {
+    const { hub } = this.context;
+    while (this.mode !== "ended" && !this.reading) {
+      if (this.scanned >= hub.head) return this.turn("live");
+      if (!this.hasRoom()) return this.turn("blocked");
+      if (!this.sendFromMemory()) return this.readOn();
+    }
+  }
+
+  /** A cumulative ack. False: it names what was never sent, and changes nothing. */
+  ack(offset: Offset): boolean {
+    if (offset > this.sentUpto) return false;
+    if (offset <= this.acked) return true;
+    this.acked = offset;
+    let done = 0;
+    for (const sent of this.unacked) {
+      if (sent.upto > offset) {
+        this.ackPart(sent, offset);
+        break;
+      }
+      this.unackedEvents -= sent.events;
+      this.unackedBytes -= sent.bytes;
+      done += 1;
+    }
+    if (done > 0) this.unacked.splice(0, done);
+    if (this.mode === "blocked") this.unblock();
+    return true;
+  }
+
+  /** The transport has drained, or the heartbeat came round: go on, and cover what was filtered away. */
+  nudge(): void {
+    if (this.mode === "blocked") this.unblock();
+    if (this.mode === "live" && this.scanned > this.sentUpto) this.send([], this.scanned, 0);
+  }
+
+  end(): void {
+    if (this.mode === "ended") return;
+    this.mode = "ended";
+    this.unacked = [];
+    this.context.delivery.send({ type: "connection.closed" });
+    this.context.release();
+  }
+
+  private unblock(): void {
+    if (!this.hasRoom()) return;
+    this.turn("replaying");
+    this.pump();
+  }
+
+  private ackPart(sent: Sent, offset: Offset): void {
+    if (offset <= sent.after || sent.events === 0) return;
+    const events = Math.min(sent.events, offset - sent.after);
+    const bytes = Math.floor((sent.bytes * events) / sent.events);
+    sent.after = offset;
+    sent.events -= events;
+    sent.bytes -= bytes;
+    this.unackedEvents -= events;
+    this.unackedBytes -= bytes;
+  }
+
+  private hasRoom(): boolean {
+    const { window, transport } = this.context;
+    return (
+      this.unackedEvents < window.maxEvents &&
+      this.unackedBytes < window.maxBytes &&
+      transport.bufferedBytes < maxBufferedBytes
+    );
+  }
+
+  private room(): ReadLimit {
+    const { window } = this.context;
+    return {
+      maxEvents: Math.min(maxFrame.maxEvents, window.maxEvents - this.unackedEvents),
+      maxBytes: Math.min(maxFrame.maxBytes, window.maxBytes - this.unackedBytes),
+    };
+  }
+
+  /** True: something was sent or scanned. */
+  private sendFromMemory(): boolean {
+    const { hub, want } = this.context;
+    const room = this.room();
+    if (want === undefined && !this.lagging && this.scanned === this.sentUpto) {
+      const shared = hub.frameAfter(this.scanned);
+      if (shared === undefined) return false;
+      if (shared.eventCount <= room.maxEvents && shared.frame.bytes.length <= room.maxBytes) {
+        this.handOver(shared.frame, shared.upto, shared.eventCount);
+        return true;
+      }
+    }
+    const events = hub.eventsAfter(this.scanned, room);
+    if (events === undefined) return false;
+    this.sendEvents(events);
+    return true;
+  }
+
+  private sendEvents(events: readonly StoredEvent[]): void {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const wanted = this.context.want === undefined ? events : events.filter((event) => this.wants(event));
+    const out = this.lagging && this.context.mergeDeltas ? mergeDeltas(wanted) : wanted;
+    this.scanned = last.offset;
+    // A range without a wanted event is covered by the next frame that has one, or by the next nudge.
+    if (out.length > 0) this.send(out.map(eventText), last.offset, out.length);
+  }
+
+  private send(texts: readonly string[], upto: Offset, eventCount: number): void {
+    this.handOver(eventsFrame(this.sentUpto, upto, texts), upto, eventCount);
+  }
+
+  private handOver(frame: EncodedFrame, upto: Offset, eventCount: number): void {
+    const bytes = frame.bytes.length;
+    if (!this.context.write(frame, eventCount)) return this.end();
+    if (eventCount > 0) {
+      this.unacked.push({ after: this.sentUpto, upto, events: eventCount, bytes });
+      this.unackedEvents += eventCount;
+      this.unackedBytes += bytes;
+    }
+    this.sentUpto = upto;
+    this.scanned = upto;
+  }
+
+  /** Whether its filter lets this type pass. */
+  wantsType(type: string): boolean {
+    const { want } = this.context;
+    return want?.types === undefined || want.types.includes(type);
+  }
+
+  private wants(event: StoredEvent): boolean {
+    const { want } = this.context;
+    if (!this.wantsType(event.type)) return false;
+    return want?.threads === undefined || (event.threadId !== undefined && want.threads.includes(event.threadId));
+  }
+
+  /** Memory does not reach back that far. */
+  private readOn(): void {
+    const { log, hub } = this.context;
+    this.turn("replaying");
+    this.reading = true;
+    log.read(hub.stream, this.scanned, this.room()).then(
+      (slice) => {
+        this.reading = false;
+        if (this.mode === "ended") return;
+        if (slice.first > this.scanned + 1) this.declareGap(slice.first - 1);
+        this.sendEvents(slice.events);
+        this.coverCorrupt(slice.corrupt, slice.events.at(-1)?.offset);
+        this.pump();
+      },
+      () => {
+        this.reading = false;
+        this.context.retryLater();
+      },
+    );
+  }
+
+  /** Dead-lettered offsets at the end of a slice hold no event: step over them. */
+  private coverCorrupt(corrupt: readonly Offset[] | undefined, last: Offset | undefined): void {
+    const upto = corrupt?.at(-1);
+    if (upto !== undefined && upto > (last ?? this.scanned)) this.scanned = upto;
+  }
+
+  private declareGap(upto: Offset): void {
+    const frame = encodeFrame({ type: "gap", from: this.sentUpto + 1, upto, reason: "retention" });
+    this.handOver(frame, upto, 0);
+  }
+
+  private turn(mode: Mode): void {
+    if (this.mode === mode || this.mode === "ended") return;
+    const { delivery } = this.context;
+    if (mode === "live") {
+      this.lagging = false;
+      if (this.mode === "replaying") delivery.send({ type: "head.reached" });
+    } else if (mode === "blocked") {
+      this.lagging = true;
+      delivery.send({ type: "window.filled" });
+    } else delivery.send({ type: this.mode === "blocked" ? "window.opened" : "memory.outrun" });
+    this.mode = mode;
+  }
+}
