@@ -81,11 +81,9 @@ function closeCall(context: RunContext, data: Completion): Partial<RunContext> {
 }
 
 function openApprovals(context: RunContext, data: EventDataOf<"agent_suspended">): RunContext["approvals"] {
-  const approvals: Record<string, "open" | "approve" | "deny"> = { ...context.approvals };
+  const asked = (data.approvals ?? []).map(({ approvalId }) => [approvalId, "open"] as const);
   // The first answer wins, also when the runner asks the same again.
-  for (const { approvalId } of data.approvals ?? [])
-    if (!Object.hasOwn(approvals, approvalId)) approvals[approvalId] = "open";
-  return approvals;
+  return { ...Object.fromEntries(asked), ...context.approvals };
 }
 
 const runSetup = setup({
