@@ -1,0 +1,96 @@
+/**
+ * Any async function as the runner of a run (`runcast/runner`): what it does is written, and how it settles ends
+ * the run. Stands beside the framework adapters and needs nothing but a `Run`.
+ */
+import type { EventInput } from "../../protocol/event.ts";
+import type { MessageChannel, Run, RunFailure, ToolCall } from "../runtime/run-handle.ts";
+import { failureOf } from "./failure.ts";
+import { jsonOf } from "./json-value.ts";
+import type { RunOutcome } from "./outcome.ts";
+import { isLost } from "./run-writer.ts";
+
+export type { RunOutcome } from "./outcome.ts";
+
+/** What the function gets: the run, in the words of an agent. Every call resolves once it is durable. */
+export interface AgentContext {
+  readonly run: Run;
+  /** Aborts when somebody asked the run to stop: give it to whatever you call. */
+  readonly signal: AbortSignal;
+  thinking(thought?: string): Promise<void>;
+  /** Runs a tool; calls may overlap. Resolves and rejects as `execute` does. */
+  tool<Result>(call: string | ToolCall, execute: (signal: AbortSignal) => Result | Promise<Result>): Promise<Result>;
+  delta(messageId: string, text: string, channel?: MessageChannel): Promise<void>;
+  message(messageId: string, text: string): Promise<void>;
+  progress(message: string, percent?: number): Promise<void>;
+}
+
+/**
+ * Runs `agent` as the run: resolved is completed with its value as output, rejected is failed, and with the run
+ * asked to stop either is cancelled. Tools that still run when it resolves are waited for.
+ *
+ * Shape: the outcome; a failed agent is no rejection.
+ * Fails: when the end itself could not be written.
+ */
+export async function runAgent(run: Run, agent: (context: AgentContext) => unknown): Promise<RunOutcome> {
+  const open = new Set<Promise<unknown>>();
+  const write = async (event: EventInput): Promise<void> => {
+    await run.emit(event);
+  };
+  const context: AgentContext = {
+    run,
+    signal: run.signal,
+    thinking: (thought) => write({ type: "agent_thinking", data: thought === undefined ? {} : { thought } }),
+    tool: (call, execute) => {
+      const running = run.tool(typeof call === "string" ? { toolName: call } : call, execute);
+      const settled: Promise<unknown> = running.then(
+        () => open.delete(settled),
+        () => open.delete(settled),
+      );
+      open.add(settled);
+      return running;
+    },
+    delta: (messageId, text, channel = "text") => write({ type: "agent_delta", data: { messageId, channel, text } }),
+    message: (messageId, text) => write({ type: "agent_message", data: { messageId, role: "assistant", text } }),
+    progress: (message, percent) =>
+      write({ type: "agent_progress", data: { message, ...(percent !== undefined && { percent }) } }),
+  };
+  let output: unknown;
+  let thrown: { readonly error: unknown } | undefined;
+  try {
+    output = jsonOf(await agent(context));
+    await Promise.all(open);
+  } catch (error) {
+    thrown = { error };
+  }
+  return await end(run, output, thrown);
+}
+
+async function end(run: Run, output: unknown, thrown: { readonly error: unknown } | undefined): Promise<RunOutcome> {
+  if (thrown && isLost(thrown.error)) return { state: "lost", error: thrown.error };
+  try {
+    if (run.signal.aborted) {
+      const reason = reasonOf(run.signal);
+      await run.cancelled(reason);
+      return { state: "cancelled", reason };
+    }
+    if (thrown) {
+      const error = failureOf(thrown.error);
+      await run.failed(error);
+      return { state: "failed", error };
+    }
+    if (run.state === "suspended") return { state: "suspended", reason: "suspended" };
+    await run.completed(output);
+    return { state: "completed", output };
+  } catch (error) {
+    if (isLost(error)) return { state: "lost", error };
+    const failure: RunFailure = failureOf(error, "not_written");
+    // The run must not stay open: say why it ends, if that at least can be written.
+    await run.failed(failure).catch(() => {});
+    throw error;
+  }
+}
+
+function reasonOf(signal: AbortSignal): string | undefined {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason.message : undefined;
+}

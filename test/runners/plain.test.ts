@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { Fenced } from "../../src/errors.ts";
+import { runAgent } from "../../src/runners/plain.ts";
+import { RecordingRun } from "../support/recording-run.ts";
+
+describe("plain runner", () => {
+  it("completes with what the function resolves to", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async (ctx) => {
+      await ctx.thinking("what is six times seven?");
+      const product = await ctx.tool("multiply", () => 6 * 7);
+      await ctx.message("m1", `It is ${product}.`);
+      return { product };
+    });
+    expect(outcome).toEqual({ state: "completed", output: { product: 42 } });
+    expect(run.types).toEqual([
+      "agent_started",
+      "agent_thinking",
+      "tool_executing",
+      "tool_completed",
+      "agent_message",
+      "agent_completed",
+    ]);
+  });
+
+  it("fails with what it rejects with, and shows no stack", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async () => {
+      throw new RangeError("too far");
+    });
+    expect(outcome).toEqual({ state: "failed", error: { code: "range_error", message: "too far" } });
+    expect(run.state).toBe("failed");
+    expect(JSON.stringify(run.events)).not.toContain("plain.test");
+  });
+
+  it("survives a tool that fails, if the function does", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async (ctx) => {
+      const found = await ctx.tool("look", () => Promise.reject(new Error("offline"))).catch(() => "nothing");
+      return found;
+    });
+    expect(outcome).toEqual({ state: "completed", output: "nothing" });
+    expect(run.of("tool_completed")[0]?.data.status).toBe("error");
+  });
+
+  it("waits for the tools that still run when the function is done", async () => {
+    const run = new RecordingRun();
+    let finish = (_value: string) => {};
+    const slow = new Promise<string>((resolve) => {
+      finish = resolve;
+    });
+    const done = runAgent(run, (ctx) => {
+      void ctx.tool("slow", () => slow);
+      return "early";
+    });
+    await Promise.resolve();
+    expect(run.state).toBe("toolExecuting");
+    finish("late");
+    expect(await done).toEqual({ state: "completed", output: "early" });
+    expect(run.types.at(-2)).toBe("tool_completed");
+  });
+
+  for (const settles of ["resolves", "rejects"]) {
+    it(`cancels when the run was asked to stop and the function ${settles}`, async () => {
+      const run = new RecordingRun();
+      const done = runAgent(run, async (ctx) => {
+        await new Promise<void>((resolve) => ctx.signal.addEventListener("abort", () => resolve()));
+        if (settles === "rejects") ctx.signal.throwIfAborted();
+      });
+      run.abort.abort(new DOMException("enough", "AbortError"));
+      expect(await done).toEqual({ state: "cancelled", reason: "enough" });
+      expect(run.state).toBe("cancelled");
+    });
+  }
+
+  it("is lost, and writes no more, when another runner holds the run", async () => {
+    const run = new RecordingRun();
+    const fenced = new Fenced({ message: "claimed" });
+    run.before = () => {
+      throw fenced;
+    };
+    expect(await runAgent(run, (ctx) => ctx.thinking())).toEqual({ state: "lost", error: fenced });
+    expect(run.types).toEqual(["agent_started"]);
+  });
+
+  it("leaves no open run behind when completing is refused", async () => {
+    const run = new RecordingRun();
+    const never = runAgent(run, () => {
+      // Behind the context's back: nobody waits for it.
+      void run.tool({ toolName: "hidden" }, () => new Promise(() => {}));
+    });
+    await expect(never).rejects.toMatchObject({ _tag: "IllegalTransition" });
+    expect(run.state).toBe("failed");
+  });
+});
