@@ -73,12 +73,13 @@ function stepsBefore(snapshot: RunSnapshot, event: RunFact): readonly RepairStep
 }
 
 /**
- * The steps to write before `event`, which the run machine has just refused.
+ * The steps to write before `event` so that the run machine takes it; none when it takes it as it is.
  *
  * Undefined when nothing heals it: after a terminal, a second completion, an answer to an approval that is
  * closed, a parent that would end before its child.
  */
 export function repairSteps(snapshot: RunSnapshot, event: RunFact): readonly RepairStep[] | undefined {
+  if (snapshot.can(event)) return [];
   if (!isLiving(snapshot)) return undefined;
   const steps = stepsBefore(snapshot, event);
   let at = snapshot;
