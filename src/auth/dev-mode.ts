@@ -52,7 +52,10 @@ function createOnce(file: string, clock: Clock): void {
   const draft = `${file}.${process.pid}.${random(6)}`;
   mkdirSync(dirname(file), { recursive: true });
   try {
-    writeFileSync(draft, `${random(secretBytes)}\n${apiKeyPrefix}${random(apiKeyBytes)}\n`, { mode: ownerOnly, flag: "wx" });
+    writeFileSync(draft, `${random(secretBytes)}\n${apiKeyPrefix}${random(apiKeyBytes)}\n`, {
+      mode: ownerOnly,
+      flag: "wx",
+    });
     linkSync(draft, file);
   } catch (cause) {
     if (errorCode(cause) !== "EEXIST") throw cause;

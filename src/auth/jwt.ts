@@ -47,8 +47,7 @@ function verifierOf(key: JwtKey): Verify {
     return (token, options) => jwtVerify(token, secret, { ...options, algorithms: ["HS256"] });
   }
   const keys = createRemoteJWKSet(new URL(key.url), { timeoutDuration: jwksTimeoutMs });
-  return (token, options) =>
-    jwtVerify(token, keys, { ...options, algorithms: ["RS256", "PS256", "ES256", "EdDSA"] });
+  return (token, options) => jwtVerify(token, keys, { ...options, algorithms: ["RS256", "PS256", "ES256", "EdDSA"] });
 }
 
 /** The key set, and not the token, is at fault: it cannot be fetched or read. */

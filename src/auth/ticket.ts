@@ -83,7 +83,9 @@ export class Tickets {
         issued.endsAtMono <= this.clock.mono() ||
         issued.principal.expiresAtMs <= this.clock.now()
       )
-        return Effect.fail(new Unauthenticated({ message: "the ticket is not accepted: it is unknown, used or too old" }));
+        return Effect.fail(
+          new Unauthenticated({ message: "the ticket is not accepted: it is unknown, used or too old" }),
+        );
       return Effect.succeed(issued.principal);
     });
   }

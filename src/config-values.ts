@@ -1,0 +1,110 @@
+/** The readers of single settings, before `config`: text in, a checked value or `undefined` out. No I/O. */
+import * as Effect from "effect/Effect";
+import { InvalidConfig } from "./errors.ts";
+
+export interface Setting {
+  readonly env: string;
+  readonly default: string;
+  /** What would be right, for errors and for `--help`. */
+  readonly right: string;
+  /** Never shown. */
+  readonly secret?: boolean;
+}
+
+export type StoreSetting = { readonly kind: "sqlite"; readonly file: string } | { readonly kind: "memory" };
+
+const maxShownChars = 100;
+
+/** The error of a bad value. */
+export function wrong(setting: Setting, called: string, text: string): InvalidConfig {
+  const shown = setting.secret ? "what was given" : `"${text.slice(0, maxShownChars).toWellFormed()}"`;
+  return new InvalidConfig({ setting: called, message: `cannot be ${shown}; right is ${setting.right}` });
+}
+
+export const plainText = (text: string): string | undefined =>
+  text !== "" && !/[\s\p{Cc}]/u.test(text) ? text : undefined;
+
+export const wholeNumber =
+  (min: number, max: number) =>
+  (text: string): number | undefined => {
+    if (!/^\d{1,15}$/.test(text)) return undefined;
+    const value = Number(text);
+    return value >= min && value <= max ? value : undefined;
+  };
+
+export const oneOf =
+  <Word extends string>(...words: readonly Word[]) =>
+  (text: string): Word | undefined =>
+    words.find((word) => word === text);
+
+export function flag(text: string): boolean | undefined {
+  if (text === "1" || text === "true") return true;
+  return text === "0" || text === "false" ? false : undefined;
+}
+
+/** An origin as browsers send it, or undefined. */
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const isBare = url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
+  return isBare && (url.protocol === "https:" || url.protocol === "http:") ? url.origin : undefined;
+}
+
+export function originList(text: string): readonly string[] | undefined {
+  const origins: string[] = [];
+  for (const part of text.split(",").map((item) => item.trim())) {
+    if (part === "") continue;
+    const origin = originOf(part);
+    if (origin === undefined) return undefined;
+    origins.push(origin);
+  }
+  return origins;
+}
+
+/** Hosts that only this machine reaches. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return bare === "localhost" || bare === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(bare);
+}
+
+export function jwksUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol === "https:") return url.href;
+  // Keys that travel in the clear can be swapped on the way.
+  return url.protocol === "http:" && isLoopbackHost(url.hostname) ? url.href : undefined;
+}
+
+interface Given {
+  readonly text: string;
+  readonly called: string;
+}
+
+const laterStores = /^(postgres|postgresql|redis|rediss):/;
+
+/** Shows a connection string without its password. */
+const scheme = (text: string): string => `${text.split(":", 1)[0] ?? ""}:…`;
+
+export function store(given: Given, setting: Setting): Effect.Effect<StoreSetting, InvalidConfig> {
+  const { text, called } = given;
+  if (text === "memory:") return Effect.succeed({ kind: "memory" });
+  const file = /^sqlite:(.+)$/.exec(text)?.[1];
+  if (file !== undefined && !file.includes("\0")) return Effect.succeed({ kind: "sqlite", file });
+  if (laterStores.test(text)) return Effect.fail(comesLater(scheme(text), called, setting));
+  return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
+}
+
+/** The directory of the file spool. */
+export function spool(given: Given, setting: Setting): Effect.Effect<string, InvalidConfig> {
+  const { text, called } = given;
+  const directory = /^file:(.+)$/.exec(text)?.[1];
+  if (directory !== undefined && !directory.includes("\0")) return Effect.succeed(directory);
+  if (laterStores.test(text)) return Effect.fail(comesLater(scheme(text), called, setting));
+  return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
+}
+
+const comesLater = (shown: string, called: string, setting: Setting): InvalidConfig =>
+  new InvalidConfig({
+    setting: called,
+    message: `is "${shown}", which this version does not have yet; right is ${setting.right}`,
+  });

@@ -1,0 +1,55 @@
+/** What every handler of the gateway needs: the runtime, who may come in, and the house rules. One per gateway. */
+import type { ApiKeys } from "../auth/api-key.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { DevUser } from "../auth/dev-mode.ts";
+import { Tickets } from "../auth/ticket.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/clock.ts";
+import type { RuntimeService } from "../runtime/runtime.ts";
+import type { Journal } from "../telemetry/journal.ts";
+import { silentJournal } from "../telemetry/journal.ts";
+import { OriginPolicy } from "./origin.ts";
+import type { PendingLimits } from "./pending-sockets.ts";
+import { PendingSockets } from "./pending-sockets.ts";
+import type { StaticFiles } from "./static-files.ts";
+
+export interface GatewayOptions {
+  readonly runtime: RuntimeService;
+  readonly authenticator: Authenticator;
+  readonly apiKeys: ApiKeys;
+  /** Origins of pages that may talk to us, besides our own. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** The built page; nothing is served at `/` without. */
+  readonly console?: StaticFiles | undefined;
+  /** Dev mode only: the demo users that `GET /dev/users` offers. */
+  readonly devUsers?: (() => Promise<readonly DevUser[]>) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly journal?: Journal | undefined;
+  readonly pendingLimits?: PendingLimits | undefined;
+}
+
+export class Desk {
+  readonly runtime: RuntimeService;
+  readonly authenticator: Authenticator;
+  readonly apiKeys: ApiKeys;
+  readonly tickets: Tickets;
+  readonly origins: OriginPolicy;
+  readonly pending: PendingSockets;
+  readonly console: StaticFiles | undefined;
+  readonly devUsers: GatewayOptions["devUsers"];
+  readonly clock: Clock;
+  readonly journal: Journal;
+
+  constructor(options: GatewayOptions) {
+    this.runtime = options.runtime;
+    this.authenticator = options.authenticator;
+    this.apiKeys = options.apiKeys;
+    this.clock = options.clock ?? systemClock;
+    this.journal = options.journal ?? silentJournal;
+    this.tickets = new Tickets(this.clock);
+    this.origins = new OriginPolicy(options.allowedOrigins ?? []);
+    this.pending = new PendingSockets(options.pendingLimits);
+    this.console = options.console;
+    this.devUsers = options.devUsers;
+  }
+}

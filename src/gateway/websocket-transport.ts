@@ -1,0 +1,137 @@
+/**
+ * The way out over a WebSocket: the hot path of delivery. A frame becomes wire bytes once for all tabs that get it,
+ * and frames of one turn of the event loop leave in one write. Only the supervisor can call it (L12).
+ */
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import { closeCodes } from "../../protocol/close-codes.ts";
+import { atEndOfTurn } from "../platform/turn.ts";
+import type { Connection } from "../runtime/runtime.ts";
+import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
+import type { PendingSockets } from "./pending-sockets.ts";
+
+/** RFC 6455 §5.2: FIN and the text opcode; never masked, never compressed. */
+const textFrame = 0x81;
+const maxShortLength = 125;
+const maxMediumLength = 65_535;
+const mediumLength = 126;
+const longLength = 127;
+const mediumHeaderBytes = 4;
+const longHeaderBytes = 10;
+/** RFC 6455 §5.5: control frames hold 125 bytes, two of which are the code. */
+const maxReasonBytes = 123;
+
+/** `payload` as one WebSocket text frame. */
+export function textFrameBytes(payload: Uint8Array): Buffer {
+  const { length } = payload;
+  const headerBytes = length <= maxShortLength ? 2 : length <= maxMediumLength ? mediumHeaderBytes : longHeaderBytes;
+  const wire = Buffer.allocUnsafe(headerBytes + length);
+  wire[0] = textFrame;
+  if (length <= maxShortLength) wire[1] = length;
+  else if (length <= maxMediumLength) {
+    wire[1] = mediumLength;
+    wire.writeUInt16BE(length, 2);
+  } else {
+    wire[1] = longLength;
+    wire.writeUInt32BE(0, 2);
+    wire.writeUInt32BE(length, 6);
+  }
+  wire.set(payload, headerBytes);
+  return wire;
+}
+
+/** The last frame on the wire: a frame goes to all tabs of a user one after the other. */
+let lastFrame: EncodedFrame | undefined;
+let lastWire: Buffer = Buffer.alloc(0);
+
+function wireOf(frame: EncodedFrame): Buffer {
+  if (frame !== lastFrame) {
+    lastWire = textFrameBytes(frame.bytes);
+    lastFrame = frame;
+  }
+  return lastWire;
+}
+
+/** Sockets that hold frames back until the end of this turn. */
+let corked: Socket[] = [];
+
+function uncorkAll(): void {
+  const sockets = corked;
+  corked = [];
+  for (const socket of sockets) socket.uncork();
+  lastFrame = undefined;
+}
+
+function corkForThisTurn(socket: Socket): void {
+  if (socket.writableCorked > 0) return;
+  socket.cork();
+  if (corked.length === 0) atEndOfTurn(uncorkAll);
+  corked.push(socket);
+}
+
+export class WebSocketTransport implements Transport {
+  readonly kind = "websocket";
+  private readonly socket: Socket;
+  private readonly pending: PendingSockets;
+  private webSocket: WebSocket | undefined;
+  private connection: Connection | undefined;
+  private waitsForDrain = false;
+  private isEnding = false;
+
+  constructor(socket: Socket, pending: PendingSockets) {
+    this.socket = socket;
+    this.pending = pending;
+  }
+
+  /** The upgrade is done: from here on frames travel. */
+  attach(webSocket: WebSocket, connection: Connection): void {
+    this.webSocket = webSocket;
+    this.connection = connection;
+  }
+
+  /** Frames of the other side still count. */
+  get isOpen(): boolean {
+    return !this.isEnding && this.webSocket?.readyState === this.webSocket?.OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  write(_authority: BroadcastAuthority, frame: EncodedFrame): boolean {
+    const { socket } = this;
+    if (!this.isOpen || !socket.writable) return false;
+    if (frame.name === "welcome") this.pending.leave(socket);
+    corkForThisTurn(socket);
+    if (!socket.write(wireOf(frame)) && !this.waitsForDrain) {
+      this.waitsForDrain = true;
+      socket.once("drain", () => {
+        this.waitsForDrain = false;
+        this.connection?.writable();
+      });
+    }
+    return true;
+  }
+
+  close(_authority: BroadcastAuthority, code: number, reason: string): void {
+    this.end(code, reason);
+  }
+
+  ping(_authority: BroadcastAuthority): void {
+    if (this.isOpen) this.webSocket?.ping();
+  }
+
+  /** The other side broke the terms of the transport itself, as with a frame that is too big. */
+  endForFlood(): void {
+    this.end(closeCodes.tooMany, "too many frames");
+  }
+
+  private end(code: number, reason: string): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    let text = reason;
+    while (Buffer.byteLength(text) > maxReasonBytes) text = text.slice(0, -1).toWellFormed();
+    if (this.webSocket) this.webSocket.close(code, text);
+    else this.socket.destroy();
+  }
+}

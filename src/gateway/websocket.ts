@@ -1,0 +1,154 @@
+/**
+ * `GET /v1/ws`: everything that can be refused is refused before the upgrade, as HTTP; after it, frames go through
+ * the codec to the runtime, and the runtime decides. Nothing is registered for a stranger but a place in the count.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import * as Effect from "effect/Effect";
+import type { ServerOptions } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { decodeClientFrame } from "../../protocol/codec.ts";
+import { subprotocol } from "../../protocol/frames.ts";
+import { frameLimits } from "../../protocol/json.ts";
+import { NotAccepting, TooMany } from "../errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Connection } from "../runtime/runtime.ts";
+import { refuseUrlToken, streamUserOf, subprotocolsOf } from "./credential.ts";
+import type { Desk } from "./desk.ts";
+import { failureReply, upgradeRequired } from "./failure.ts";
+import { sendRawReply } from "./reply.ts";
+import { WebSocketTransport } from "./websocket-transport.ts";
+
+/** Client frames per second and connection. */
+export const maxFramesPerSecond = 100;
+const rateWindowMs = 1_000;
+/** How long the other side may take to answer a close. */
+const closeTimeoutMs = 5_000;
+const authTimeoutMs = 5_000;
+const retryAfterMs = 1_000;
+
+/** A socket of ours: its handlers are shared, its state is here. */
+class ClientSocket extends WebSocket {
+  transport: WebSocketTransport | undefined = undefined;
+  connection: Connection | undefined = undefined;
+  clock: Clock | undefined = undefined;
+  private windowStart = Number.NEGATIVE_INFINITY;
+  private framesInWindow = 0;
+
+  /** Counts one frame. False: one too many. */
+  countFrame(): boolean {
+    const now = this.clock?.mono() ?? 0;
+    if (now - this.windowStart >= rateWindowMs) {
+      this.windowStart = now;
+      this.framesInWindow = 0;
+    }
+    this.framesInWindow += 1;
+    return this.framesInWindow <= maxFramesPerSecond;
+  }
+}
+
+/** `closeTimeout` is newer than the types of ws. */
+const serverOptions: ServerOptions<typeof ClientSocket> & { readonly closeTimeout: number } = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  maxPayload: frameLimits.maxChars,
+  closeTimeout: closeTimeoutMs,
+  WebSocket: ClientSocket,
+  // The token's entry is never echoed.
+  handleProtocols: () => subprotocol,
+};
+const server = new WebSocketServer(serverOptions);
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  if (!(this instanceof ClientSocket) || !this.transport?.isOpen) return;
+  const { connection, transport } = this;
+  if (!this.countFrame()) {
+    transport.endForFlood();
+    connection?.closed();
+    return;
+  }
+  if (isBinary || !Buffer.isBuffer(data)) {
+    connection?.malformed({ path: "", message: "must be a text frame" });
+    return;
+  }
+  const decoded = decodeClientFrame(data.toString("utf8"));
+  if (decoded.ok) connection?.receive(decoded.value);
+  else connection?.malformed(decoded.issue);
+}
+
+function onHeard(this: WebSocket): void {
+  if (this instanceof ClientSocket) this.connection?.heard();
+}
+
+function onClose(this: WebSocket): void {
+  if (this instanceof ClientSocket) this.connection?.closed();
+}
+
+/** What broke shows in the close that follows; without a listener it would end the process. */
+function onError(): void {}
+
+const destroy = function (this: Socket): void {
+  this.destroy();
+};
+
+/** Everything that is decided before the upgrade, in the order of its cost; a ticket is consumed last. */
+const admit = Effect.fnUntraced(function* (desk: Desk, request: IncomingMessage, query: URLSearchParams) {
+  if (!desk.pending.enter(request.socket))
+    return yield* new TooMany({ message: "too many connections without a credential", retryAfterMs });
+  const refused = refuseUrlToken(query) ?? desk.origins.refuse(request);
+  if (refused) return yield* refused;
+  if (!subprotocolsOf(request).includes(subprotocol))
+    return yield* upgradeRequired(`the subprotocol must be ${subprotocol}`);
+  if (desk.runtime.state() !== "accepting") return yield* new NotAccepting({ retryAfterMs });
+  const principal = yield* streamUserOf(desk, request, query);
+  const transport = new WebSocketTransport(request.socket, desk.pending);
+  const connection = yield* desk.runtime.open({ transport, principal, remoteAddress: request.socket.remoteAddress });
+  return { transport, connection };
+});
+
+/** Takes an upgrade of `/v1/ws` in, or refuses it. */
+export function handleWebSocket(desk: Desk, request: IncomingMessage, query: URLSearchParams, head: Buffer): void {
+  const { socket } = request;
+  socket.on("error", destroy);
+  const admitted = admit(desk, request, query).pipe(
+    Effect.timeoutOrElse({ duration: authTimeoutMs, orElse: () => Effect.fail(new NotAccepting({ retryAfterMs })) }),
+  );
+  Effect.runCallback(admitted, {
+    onExit: (exit) => {
+      socket.off("error", destroy);
+      if (exit._tag === "Success") {
+        upgrade(desk, request, head, exit.value);
+        return;
+      }
+      const reply = failureReply(desk, exit, "GET /v1/ws");
+      desk.journal.write("debug", "websocket.refused", { status: reply.status });
+      socket.on("error", destroy);
+      if (socket.writable) sendRawReply(socket, reply);
+      else socket.destroy();
+    },
+  });
+}
+
+interface Admitted {
+  readonly transport: WebSocketTransport;
+  readonly connection: Connection;
+}
+
+function upgrade(desk: Desk, request: IncomingMessage, head: Buffer, { transport, connection }: Admitted): void {
+  let isDone = false;
+  server.handleUpgrade(request, request.socket, head, (webSocket) => {
+    isDone = true;
+    webSocket.transport = transport;
+    webSocket.connection = connection;
+    webSocket.clock = desk.clock;
+    transport.attach(webSocket, connection);
+    webSocket.on("message", onMessage);
+    webSocket.on("pong", onHeard);
+    webSocket.on("ping", onHeard);
+    webSocket.on("close", onClose);
+    webSocket.on("error", onError);
+  });
+  // The handshake itself was malformed, or the other side has gone: ws has answered.
+  if (!isDone) connection.closed();
+}

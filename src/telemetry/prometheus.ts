@@ -1,0 +1,66 @@
+/** The runtime's counts as Prometheus text (exposition format 0.0.4): what `/metrics` answers. */
+import type { ProcessFigures } from "../platform/process-figures.ts";
+import type { RuntimeStats, SupervisorState } from "../runtime/runtime.ts";
+
+interface Metric {
+  readonly name: string;
+  readonly kind: "counter" | "gauge";
+  readonly help: string;
+}
+
+/** Every figure of the runtime has a name here: a new one does not compile without. */
+const runtimeMetrics: { readonly [Field in keyof RuntimeStats]: Metric } = {
+  connections: { name: "runcast_connections", kind: "gauge", help: "Open connections, authenticated or not." },
+  livingRuns: { name: "runcast_living_runs", kind: "gauge", help: "Runs that have not ended." },
+  streams: { name: "runcast_followed_streams", kind: "gauge", help: "Users with at least one connection." },
+  eventsAccepted: { name: "runcast_events_accepted_total", kind: "counter", help: "Events written to the log." },
+  eventsRefused: { name: "runcast_events_refused_total", kind: "counter", help: "Events refused at the door." },
+  contaminationRefused: {
+    name: "runcast_contamination_refused_total",
+    kind: "counter",
+    help: "Events refused because they name another user.",
+  },
+  framesSent: { name: "runcast_frames_sent_total", kind: "counter", help: "Frames that a socket took." },
+  eventsSent: { name: "runcast_events_sent_total", kind: "counter", help: "Events in those frames." },
+  acksReceived: { name: "runcast_acks_received_total", kind: "counter", help: "Acks of devices." },
+  runsInterrupted: {
+    name: "runcast_runs_interrupted_total",
+    kind: "counter",
+    help: "Runs that the supervisor ended because their runner was gone.",
+  },
+};
+
+const states: readonly SupervisorState[] = ["starting", "accepting", "draining", "stopped"];
+
+export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+const head = ({ name, kind, help }: Metric): string => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
+
+/** One page of metrics. Seconds and bytes, as Prometheus wants them. */
+export function prometheusText(stats: RuntimeStats, state: SupervisorState, process: ProcessFigures): string {
+  let text = "";
+  const gauge = (name: string, help: string, value: number, kind: Metric["kind"] = "gauge"): void => {
+    text += `${head({ name, kind, help })}${name} ${value}\n`;
+  };
+  for (const field of Object.keys(runtimeMetrics) as (keyof RuntimeStats)[]) {
+    const { name, kind, help } = runtimeMetrics[field];
+    gauge(name, help, stats[field], kind);
+  }
+  text += head({ name: "runcast_state", kind: "gauge", help: "1 for the state that the supervisor is in." });
+  for (const each of states) text += `runcast_state{state="${each}"} ${each === state ? 1 : 0}\n`;
+
+  gauge("process_resident_memory_bytes", "Resident memory.", process.residentBytes);
+  gauge("nodejs_heap_used_bytes", "Heap in use.", process.heapUsedBytes);
+  gauge("process_cpu_seconds_total", "User and system CPU time.", process.cpuSeconds, "counter");
+  gauge("process_uptime_seconds", "Time since the start.", process.uptimeSeconds);
+  const delay = process.loopDelaySeconds;
+  text += head({
+    name: "nodejs_eventloop_delay_seconds",
+    kind: "gauge",
+    help: "How late timers fire, since the last scrape.",
+  });
+  text += `nodejs_eventloop_delay_seconds{quantile="0.5"} ${delay.p50}\n`;
+  text += `nodejs_eventloop_delay_seconds{quantile="0.99"} ${delay.p99}\n`;
+  gauge("nodejs_eventloop_delay_max_seconds", "The latest that a timer fired, since the last scrape.", delay.max);
+  return text;
+}
