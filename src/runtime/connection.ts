@@ -9,7 +9,7 @@ import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/i
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
-import { Unauthenticated } from "../errors.ts";
+import { NotAccepting, Unauthenticated } from "../errors.ts";
 import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
@@ -209,8 +209,10 @@ export class UserConnection implements Connection {
     try {
       return await this.host.authenticate(token);
     } catch (cause) {
-      if (!(cause instanceof Unauthenticated)) throw cause;
-      this.actor.send({ type: "credential.refused", reason: cause.message });
+      if (cause instanceof Unauthenticated)
+        this.actor.send({ type: "credential.refused", reason: cause.message });
+      else if (cause instanceof NotAccepting) this.actor.send({ type: "authority.silent" });
+      else throw cause;
       return undefined;
     }
   }

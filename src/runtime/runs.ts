@@ -10,7 +10,7 @@ import type { PublishAnswer, StartRunAnswer, StartRunBody } from "../../protocol
 import type { Fence, RunId, Seq, StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
-import type { TerminalState } from "../../protocol/run-view.ts";
+import type { RunState, TerminalState } from "../../protocol/run-view.ts";
 import { Contaminated, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
 import type { EventLog, NewEvent, NewRun, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { contaminatedPath, sanitized } from "./contamination.ts";
@@ -162,6 +162,12 @@ export class Runs {
     const back = this.bringBack(tenantId, runId).finally(() => this.comingBack.delete(key));
     this.comingBack.set(key, back);
     return back;
+  }
+
+  /** Undefined: there is no such run. */
+  async stateOf(tenantId: TenantId, runId: RunId): Promise<RunState | undefined> {
+    const found = await this.find(tenantId, runId);
+    return found instanceof RunDesk ? found.run.state : found?.ended;
   }
 
   /** Takes a run over: the older fence is dead from here on. */

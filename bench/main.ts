@@ -1,0 +1,75 @@
+/**
+ * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
+ * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, fan-out, idle, resume,
+ * crash; all without a name.
+ */
+import { parseArgs } from "node:util";
+import { benchAppend } from "./append.ts";
+import { benchMachine } from "./machine.ts";
+import { measureCrash } from "./wire/crash.ts";
+import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
+import { measureFanOut } from "./wire/fan-out.ts";
+import { measureIdle } from "./wire/idle.ts";
+import { measureResume } from "./wire/resume.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string", default: "5" } },
+});
+const rounds = Number(values.rounds);
+const wants = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
+
+const w1: FanOut = { users: 100, connectionsPerUser: 2, runsPerUser: 40, window: 2 };
+const w2: FanOut = { users: 1, connectionsPerUser: 500, runsPerUser: 40, window: 2 };
+const idleConnections = 5_000;
+const returningClients = 200;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+const fixed = (value: number, digits = 2): string => value.toFixed(digits);
+
+/** Rounds of both servers, taking turns, so that a slow minute hits both. */
+async function fanOut(name: string, work: FanOut): Promise<void> {
+  const raw: FanOutFigures[] = [];
+  const ours: FanOutFigures[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    raw.push(await measureFanOut("raw", work));
+    ours.push(await measureFanOut("runcast", work));
+    say(`  round ${round + 1}: ws ${fixed(raw.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s, runcast ${fixed(ours.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s`);
+  }
+  say(`${name}: ${work.users} user(s) × ${work.connectionsPerUser} connections, runs of 30 events, median of ${rounds}`);
+  say("            deliveries/s   × ws   CPU s/100k   p50 ms   p99 ms");
+  const floor = median(raw.map(({ deliveriesPerSecond }) => deliveriesPerSecond));
+  for (const [label, figures] of [["ws, no log", raw], ["runcast", ours]] as const) {
+    const rate = median(figures.map(({ deliveriesPerSecond }) => deliveriesPerSecond));
+    const cells = [
+      label.padEnd(11),
+      fixed(rate, 0).padStart(12),
+      fixed(rate / floor).padStart(6),
+      fixed(median(figures.map(({ cpuSeconds }) => cpuSeconds))).padStart(12),
+      fixed(median(figures.map(({ p50Ms }) => p50Ms))).padStart(8),
+      fixed(median(figures.map(({ p99Ms }) => p99Ms))).padStart(8),
+    ];
+    say(cells.join(" "));
+  }
+}
+
+say(`node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`);
+if (wants("machine")) say(await benchMachine());
+if (wants("append")) say(await benchAppend());
+if (wants("fan-out")) {
+  await fanOut("W1", w1);
+  await fanOut("W2", w2);
+}
+if (wants("idle")) {
+  const raw = await measureIdle("raw", idleConnections);
+  const ours = await measureIdle("runcast", idleConnections);
+  say(`W3: ${idleConnections} idle connections: ws ${fixed(raw.kibPerConnection, 1)} KiB each, runcast ${fixed(ours.kibPerConnection, 1)} KiB each`);
+}
+if (wants("resume")) {
+  const runs = [];
+  for (let round = 0; round < rounds; round += 1) runs.push(await measureResume(returningClients));
+  const lost = runs.reduce((sum, run) => sum + run.lost, 0);
+  say(`W4: ${returningClients} clients, 120 missed events each: all caught up in ${fixed(median(runs.map(({ ms }) => ms)), 0)} ms, ${lost} lost`);
+}
+if (wants("crash")) say(await measureCrash());

@@ -1,0 +1,68 @@
+/**
+ * The work that every server under measurement does: runs of 30 events of about 300 bytes, as an agent says them.
+ * `at` is the publisher's monotonic clock, which all processes of one machine share.
+ */
+export const eventsPerRun = 30;
+/** Makes an event about 300 bytes on the wire. */
+const filler = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor".padEnd(90, ".");
+
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+export interface WorkEvent {
+  readonly type: "agent_thinking" | "tool_executing" | "tool_completed" | "agent_delta" | "agent_completed";
+  readonly data: Record<string, unknown>;
+}
+
+/** What follows `agent_started`: thinking, two tools, an answer in 23 deltas, the end. */
+export function runEvents(at: number): WorkEvent[] {
+  const events: WorkEvent[] = [{ type: "agent_thinking", data: { thought: filler, at } }];
+  for (const toolCallId of ["c1", "c2"]) {
+    events.push({ type: "tool_executing", data: { toolCallId, toolName: "search", args: { query: filler }, at } });
+    events.push({ type: "tool_completed", data: { toolCallId, status: "ok", result: filler, at } });
+  }
+  while (events.length < eventsPerRun - 2)
+    events.push({ type: "agent_delta", data: { messageId: "m1", channel: "text", text: filler, at } });
+  events.push({ type: "agent_completed", data: { output: filler, at } });
+  return events;
+}
+
+export interface Work {
+  readonly users: number;
+  readonly runsPerUser: number;
+  /** Runs of one user that may be under way before its clients have received them. */
+  readonly window: number;
+  /** Between two runs of one user; 0: as fast as the window opens. */
+  readonly everyMs: number;
+}
+
+/** Publishes the work: `publishRun` says one run of one user, `received` counts what that user's clients have. */
+export async function publishAll(
+  work: Work,
+  publishRun: (user: string) => Promise<void>,
+  received: (user: string) => number,
+  onReceived: (task: () => void) => void,
+): Promise<void> {
+  const waiting = new Map<string, () => void>();
+  const started = new Map<string, number>();
+  const isOpen = (user: string): boolean => (started.get(user) ?? 0) - received(user) < work.window;
+  onReceived(() => {
+    for (const [user, go] of waiting) {
+      if (!isOpen(user)) continue;
+      waiting.delete(user);
+      go();
+    }
+  });
+  const user = async (name: string): Promise<void> => {
+    if (work.everyMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * work.everyMs));
+    let due = nowMs();
+    for (let run = 0; run < work.runsPerUser; run += 1) {
+      if (!isOpen(name)) await new Promise<void>((resolve) => waiting.set(name, resolve));
+      started.set(name, run + 1);
+      await publishRun(name);
+      due += work.everyMs;
+      const waitMs = due - nowMs();
+      if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  };
+  await Promise.all(Array.from({ length: work.users }, (_, index) => user(`user-${index}`)));
+}

@@ -1,0 +1,145 @@
+/**
+ * The composition root: log, authenticator, runtime and gateway put together once, as layers and scopes, for both
+ * who embed Runcast and the server itself.
+ */
+import * as Cause from "effect/Cause";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Layer from "effect/Layer";
+import * as Scope from "effect/Scope";
+import { check } from "../protocol/codec.ts";
+import { noticeSchema, startRunSchema } from "../protocol/http.ts";
+import type { TenantId, UserId } from "../protocol/ids.ts";
+import { asRunId, asTenantId, defaultTenant, isTenantId, isUserId, streamKey } from "../protocol/ids.ts";
+import type { Decoded } from "../protocol/json.ts";
+import { ApiKeys, parseApiKeys } from "./auth/api-key.ts";
+import type { Authenticator } from "./auth/authenticator.ts";
+import { jwtAuthenticator } from "./auth/jwt.ts";
+import type { PublisherPrincipal } from "./auth/principal.ts";
+import type { StoreSetting } from "./config-values.ts";
+import { store as parseStore } from "./config-values.ts";
+import type { InvalidConfig } from "./errors.ts";
+import { InvalidInput, RunEnded } from "./errors.ts";
+import type { GatewayOptions } from "./gateway/desk.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import type { EventLog } from "./log/event-log.ts";
+import { EventLogTag, logLayer } from "./log/layer.ts";
+import { systemClock } from "./platform/clock.ts";
+import type { Runcast, RuncastOptions } from "./runcast.ts";
+import { EmbeddedRun } from "./runtime/embedded-run.ts";
+import { eventIds } from "./runtime/event-id.ts";
+import { follow } from "./runtime/follow.ts";
+import type { RuntimeParts } from "./runtime/make-runtime.ts";
+import { Parts, partsLayer } from "./runtime/layer.ts";
+import { silentJournal } from "./telemetry/journal.ts";
+
+/** Who the embedding application is: it may do what its own code could do anyway. */
+const application: PublisherPrincipal = { kind: "publisher", name: "app", tenants: "*", rights: ["publish", "admin"] };
+
+const defaultStore = "sqlite:./runcast.db";
+
+function valid<Value>(decoded: Decoded<Value>): Value {
+  if (decoded.ok) return decoded.value;
+  throw new InvalidInput({ code: "invalid", ...decoded.issue });
+}
+
+function ownerOf(userId: string, tenantId: string | undefined): { tenantId: TenantId; userId: UserId } {
+  const tenant = tenantId ?? defaultTenant;
+  if (!isUserId(userId)) throw new InvalidInput({ code: "invalid", path: "userId", message: "is not a user id" });
+  if (!isTenantId(tenant)) throw new InvalidInput({ code: "invalid", path: "tenantId", message: "is not a tenant id" });
+  return { tenantId: tenant, userId };
+}
+
+export interface MadeRuncast {
+  readonly runcast: Runcast;
+  /** For whoever serves it: everything the gateway asks for. */
+  readonly gateway: GatewayOptions;
+}
+
+function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | EventLog, InvalidConfig> {
+  if (typeof store !== "string" && store !== undefined) return Effect.succeed(store);
+  const setting = { env: "RUNCAST_STORE", default: defaultStore, right: "sqlite:<file> or memory:" };
+  return parseStore({ text: store ?? defaultStore, called: "store" }, setting);
+}
+
+/**
+ * Makes a Runcast within a scope: closing the scope drains it.
+ *
+ * Fails: `InvalidConfig` for an option that cannot be used, `LogUnavailable` when the store does not open.
+ */
+export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions) {
+  const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...rest } = options;
+  const clock = rest.clock ?? systemClock;
+  const journal = rest.journal ?? silentJournal;
+  const authenticator: Authenticator =
+    "authenticate" in auth
+      ? auth
+      : yield* jwtAuthenticator({ key: auth, clock, issuer: jwtIssuer, audience: jwtAudience });
+  const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
+  const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
+  const services = yield* Layer.build(
+    partsLayer({ ...rest, clock, journal, authenticate }).pipe(
+      Layer.provideMerge(logLayer(yield* storeOf(store), commit)),
+    ),
+  );
+  const parts = Context.get(services, Parts);
+  const log = Context.get(services, EventLogTag);
+  const gateway: GatewayOptions = {
+    runtime: parts.service,
+    authenticator,
+    apiKeys: new ApiKeys(entries),
+    allowedOrigins,
+    clock,
+    journal,
+  };
+  const made: MadeRuncast = { runcast: embedded(parts, log, new Gateway(gateway), eventIds(clock)), gateway };
+  return made;
+});
+
+/** The embedding API over the assembled parts. `close` is added by who owns the scope. */
+function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: () => string): Runcast {
+  const { service, runs, supervisor } = parts;
+  return {
+    runtime: service,
+    startRun: async (body) => {
+      const checked = valid(check(startRunSchema, body));
+      supervisor.requireAccepting();
+      const { tenantId } = ownerOf(checked.userId, checked.tenantId);
+      const { answer, desk } = await runs.start(tenantId, checked);
+      if (desk === undefined) throw new RunEnded({ state: (await runs.stateOf(tenantId, answer.runId)) ?? "completed" });
+      return new EmbeddedRun(runs, desk, nextId);
+    },
+    claim: async (runId, tenantId = defaultTenant) => {
+      const { desk } = await runs.claim(asTenantId(tenantId), asRunId(runId));
+      return new EmbeddedRun(runs, desk, nextId);
+    },
+    notify: async (notice) => Effect.runPromise(service.notify(application, valid(check(noticeSchema, notice)))),
+    events: ({ userId, tenantId, after = 0, signal }) => {
+      const owner = ownerOf(userId, tenantId);
+      return follow(log, streamKey(owner.tenantId, owner.userId), after, signal);
+    },
+    run: (runId, tenantId = defaultTenant) =>
+      Effect.runPromise(service.run(application, asTenantId(tenantId), asRunId(runId))),
+    attach: (server) => void gateway.attach(server),
+    inspect: (observer) => {
+      const subscription = supervisor.root.system.inspect(observer);
+      return () => subscription.unsubscribe();
+    },
+    close: () => Effect.runPromise(service.drain),
+  };
+}
+
+/**
+ * Opens the store and starts taking runs and connections. Call `close` before the process ends.
+ *
+ * Fails: `InvalidConfig`, `LogUnavailable`.
+ */
+export async function createRuncast(options: RuncastOptions): Promise<Runcast> {
+  const scope = Scope.makeUnsafe();
+  const exit = await Effect.runPromiseExit(makeRuncast(options).pipe(Scope.provide(scope)));
+  const closeScope = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void));
+  if (Exit.isSuccess(exit)) return { ...exit.value.runcast, close: closeScope };
+  await closeScope();
+  throw Cause.squash(exit.cause);
+}

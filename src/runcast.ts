@@ -1,0 +1,88 @@
+/**
+ * Runcast as an application embeds it: promises and async iterables outside, the same runtime that the server runs
+ * inside. `createRuncast` makes one; see `make-runcast`.
+ */
+import type { Server } from "node:http";
+import type { InspectionEvent } from "xstate";
+import type { StreamEvent } from "../protocol/event.ts";
+import type { BroadcastResult, NoticeBody, StartRunBody } from "../protocol/http.ts";
+import type { RunView } from "../protocol/run-view.ts";
+import type { ApiKeyEntry } from "./auth/api-key.ts";
+import type { Authenticator } from "./auth/authenticator.ts";
+import type { JwtKey } from "./auth/jwt.ts";
+import type { StoreSetting } from "./config-values.ts";
+import type { EventLog, RunRecord } from "./log/event-log.ts";
+import type { Run } from "./runtime/run-handle.ts";
+import type { RuntimeOptions } from "./runtime/options.ts";
+import type { RuntimeService } from "./runtime/runtime.ts";
+
+export interface RuncastOptions
+  extends Pick<
+    RuntimeOptions,
+    | "onCommand"
+    | "clock"
+    | "journal"
+    | "heartbeatMs"
+    | "helloMs"
+    | "windowEvents"
+    | "windowBytes"
+    | "leaseMs"
+    | "graceMs"
+    | "maxConnectionsPerUser"
+    | "confirmAuth"
+    | "contamination"
+  > {
+  /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
+  readonly store?: string | StoreSetting | EventLog | undefined;
+  /** `os`: commit without waiting for the disk; a power cut may then cost what was acknowledged. Default `fsync`. */
+  readonly commit?: "fsync" | "os" | undefined;
+  /** How users prove who they are: an HS256 secret (≥ 32 bytes), a JWKS, or a check of your own. */
+  readonly auth: JwtKey | Authenticator;
+  readonly jwtIssuer?: string | undefined;
+  readonly jwtAudience?: string | undefined;
+  /** For publishers over HTTP: `name:key[:tenant,…][:publish+admin]`, separated by `;`. Default none. */
+  readonly apiKeys?: string | readonly ApiKeyEntry[] | undefined;
+  /** Origins beside the server's own that browsers may connect from. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * Hears of each run that a former process of this store left unfinished, before connections are taken. Claim it
+   * to go on with it; otherwise its lease runs out and it is interrupted.
+   */
+  readonly onOrphan?: ((record: RunRecord) => void) | undefined;
+}
+
+export type StartRunOptions = StartRunBody;
+
+export interface Follow {
+  readonly userId: string;
+  readonly tenantId?: string | undefined;
+  /** Offset after which to begin; default 0, the start. */
+  readonly after?: number | undefined;
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Runcast {
+  /**
+   * Starts a run and gives its handle. With a known `runId` and the same options: the run that is there.
+   *
+   * Fails: `InvalidInput`, `RunExists`, `RunEnded`, `Contaminated`, `NotAccepting`, `LogUnavailable`.
+   */
+  startRun(options: StartRunOptions): Promise<Run>;
+  /** Takes a living run over: an older handle is fenced from here on. Fails: `NotFound`, `RunEnded`. */
+  claim(runId: string, tenantId?: string): Promise<Run>;
+  /** Sends a user an event that belongs to no run, and counts what became of it. */
+  notify(notice: NoticeBody): Promise<BroadcastResult>;
+  /** A user's stream from the log, then as it grows. */
+  events(follow: Follow): AsyncIterable<StreamEvent>;
+  /** A run's folded state. Fails: `NotFound`. */
+  run(runId: string, tenantId?: string): Promise<RunView>;
+  /** Serves `/v1`, `/livez`, `/readyz` and `/metrics` on a server of yours; what is not ours is left to you. */
+  attach(server: Server): void;
+  /** Every actor's events and snapshots, in XState's inspection format. The answer detaches. */
+  inspect(observer: (event: InspectionEvent) => void): () => void;
+  /** The calls that the gateway makes, for a transport of your own. */
+  readonly runtime: RuntimeService;
+  /** Drains: nobody new, goodbye to all, everything accepted is durable. */
+  close(): Promise<void>;
+}
