@@ -65,7 +65,10 @@ describe("circuit breaker", () => {
       passed += 1;
     }
     expect(passed).toBe(2);
-    expect(breaker.tell("probe.taken")).toBe(breaker.now());
+    const full = breaker.now();
+    expect(breaker.tell("probe.taken")).toBe(full);
+    // One came back well: of two probes, one is still out, and none is left.
+    expect(breakerPermission(breaker.tell("call.succeeded"))).toBe("refused");
   });
 
   it("closes when all its probes succeed", () => {
