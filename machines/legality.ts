@@ -61,11 +61,9 @@ export function isRunFact<Event extends { readonly type: string }>(event: Event)
 
 export const runStateOf = (snapshot: RunSnapshot): RunState => snapshot.value;
 export const isLivingState = (state: RunState): state is LivingState => Object.hasOwn(livingStates, state);
+/** Also: whether a payload event, one that `needsMachine` passes by, is legal now. */
 export const isLiving = (snapshot: RunSnapshot): boolean => isLivingState(snapshot.value);
 export const isTerminal = (snapshot: RunSnapshot): boolean => snapshot.value !== "idle" && !isLiving(snapshot);
-
-/** Whether a payload event, one that `needsMachine` passes by, is legal now. */
-export const isLegalPayload = isLiving;
 
 /** The calls that a terminal must close first: those that execute, and those that were proposed and never ran. */
 export function openCalls(snapshot: RunSnapshot): readonly OpenCall[] {

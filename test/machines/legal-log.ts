@@ -1,7 +1,7 @@
 /** Logs of runs as they could stand in a store: random events, of which the run machine took those that it takes. */
 import * as fc from "fast-check";
 import { createActor } from "xstate";
-import { isLegalPayload, isRunFact } from "../../machines/legality.ts";
+import { isLiving, isRunFact } from "../../machines/legality.ts";
 import { closingEvents } from "../../machines/repair.ts";
 import { type RunProfile, runMachine, type RunSnapshot } from "../../machines/run.ts";
 import { type EventInput, isTerminalType, type RunEvent } from "../../protocol/event.ts";
@@ -80,7 +80,7 @@ function written(profile: RunProfile, inputs: readonly EventInput[]): LegalLog {
   const write = (input: Pick<EventInput, "type" | "data">): void => {
     const before = run.getSnapshot();
     if (isRunFact(input)) run.send(input);
-    const isLegal = isRunFact(input) ? run.getSnapshot() !== before : isLegalPayload(before);
+    const isLegal = isRunFact(input) ? run.getSnapshot() !== before : isLiving(before);
     if (!isLegal) return;
     const seq = events.length + 1;
     const place = { id: `e${seq}`, runId: asRunId("r"), seq, offset: 2 * seq, time: "2026-01-01T00:00:00.000Z" };

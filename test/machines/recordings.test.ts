@@ -1,7 +1,7 @@
 /** What real agents did, recorded: every run is a legal word of the run machine and ends as it truly ended. */
 import { createActor } from "xstate";
 import { describe, expect, it } from "vitest";
-import { isLegalPayload, isRunFact, whyIllegal } from "../../machines/legality.ts";
+import { isLiving, isRunFact, whyIllegal } from "../../machines/legality.ts";
 import { closingEvents } from "../../machines/repair.ts";
 import { type RunFact, runMachine } from "../../machines/run.ts";
 import { foldRun, type RunFold } from "../../machines/run-view.ts";
@@ -28,7 +28,7 @@ function tell(events: readonly EventInput[]): Told {
   const write = (event: EventInput | RunFact): void => {
     const before = run.getSnapshot();
     if (isRunFact(event)) run.send(event);
-    const isLegal = isRunFact(event) ? run.getSnapshot() !== before : isLegalPayload(before);
+    const isLegal = isRunFact(event) ? run.getSnapshot() !== before : isLiving(before);
     if (!("data" in event)) return;
     if (!isLegal) illegal.push(whyIllegal(before, event));
     seq += 1;

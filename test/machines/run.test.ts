@@ -2,15 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createActor, transition } from "xstate";
 import { describe, expect, it } from "vitest";
-import {
-  isLegalPayload,
-  isLiving,
-  isTerminal,
-  legalTypes,
-  needsMachine,
-  openCalls,
-  whyIllegal,
-} from "../../machines/legality.ts";
+import { isLiving, isTerminal, legalTypes, needsMachine, openCalls, whyIllegal } from "../../machines/legality.ts";
 import { type RunFact, type RunProfile, runMachine, type RunSnapshot } from "../../machines/run.ts";
 import { lifecycleTypes, payloadTypes } from "../../protocol/event.ts";
 import { freshPage } from "../../scripts/run-table.ts";
@@ -232,7 +224,7 @@ describe("the table in docs/run-machine.md", () => {
     for (const [state, snapshot] of places)
       for (const [event, row] of table) {
         if (needsMachine(event) || event.startsWith("child.")) continue;
-        expect(row.get(state)).toEqual(new Set(isLegalPayload(snapshot) ? [state] : []));
+        expect(row.get(state)).toEqual(new Set(isLiving(snapshot) ? [state] : []));
       }
   });
 });
