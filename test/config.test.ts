@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as Effect from "effect/Effect";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ConfigSources } from "../src/config.ts";
+import { flagName, loadConfig } from "../src/config.ts";
+
+const secret = "s".repeat(32);
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "runcast-config-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const load = (sources: Partial<ConfigSources> = {}) =>
+  Effect.runPromise(Effect.result(loadConfig({ env: {}, directory, ...sources })));
+async function loaded(sources: Partial<ConfigSources> = {}) {
+  const result = await load(sources);
+  if (result._tag === "Failure") throw result.failure;
+  return result.success;
+}
+async function refused(sources: Partial<ConfigSources>): Promise<string> {
+  const result = await load(sources);
+  if (result._tag === "Success") throw new Error("it was accepted");
+  return `${result.failure.setting} ${result.failure.message}`;
+}
+const writeFile = (value: unknown, name = "runcast.config.json"): void =>
+  writeFileSync(join(directory, name), typeof value === "string" ? value : JSON.stringify(value));
+
+describe("the configuration", () => {
+  it("has the contract's defaults", async () => {
+    expect(await loaded()).toEqual({
+      host: "127.0.0.1",
+      port: 7420,
+      store: { kind: "sqlite", file: "./runcast.db" },
+      spool: "./runcast-spool",
+      jwtKey: undefined,
+      jwtIssuer: undefined,
+      jwtAudience: undefined,
+      apiKeys: [],
+      allowedOrigins: [],
+      commit: "fsync",
+      leaseMs: 30_000,
+      graceMs: 30_000,
+      retentionMs: 604_800_000,
+      logLevel: "info",
+      confirmAuth: false,
+      warnings: [],
+    });
+  });
+
+  it("takes a flag over the environment over the file over the default", async () => {
+    writeFile({ port: 1, leaseMs: 2_000, graceMs: 3_000 });
+    const config = await loaded({
+      flags: { port: "3" },
+      env: { RUNCAST_PORT: "2", RUNCAST_LEASE_MS: "5000" },
+    });
+    expect([config.port, config.leaseMs, config.graceMs, config.commit]).toEqual([3, 5_000, 3_000, "fsync"]);
+  });
+
+  it("takes an empty variable as not set", async () => {
+    expect((await loaded({ env: { RUNCAST_PORT: "" } })).port).toBe(7420);
+  });
+
+  it("reads lists and switches of the file", async () => {
+    writeFile({ allowedOrigins: ["https://a.example", "http://b.example:8080"], confirmAuth: true });
+    const config = await loaded();
+    expect(config.allowedOrigins).toEqual(["https://a.example", "http://b.example:8080"]);
+    expect(config.confirmAuth).toBe(true);
+  });
+
+  it.each([
+    [{ RUNCAST_PORT: "65536" }, `RUNCAST_PORT cannot be "65536"; right is 0 (any) to 65535`],
+    [{ RUNCAST_PORT: "-1" }, "RUNCAST_PORT"],
+    [{ RUNCAST_PORT: "80a" }, "RUNCAST_PORT"],
+    [{ RUNCAST_PORT: "1e3" }, "RUNCAST_PORT"],
+    [{ RUNCAST_HOST: "a host" }, "RUNCAST_HOST"],
+    [{ RUNCAST_STORE: "runcast.db" }, `RUNCAST_STORE cannot be "runcast.db"; right is sqlite:<file> or memory:`],
+    [{ RUNCAST_STORE: "sqlite:" }, "RUNCAST_STORE"],
+    [{ RUNCAST_SPOOL: "/tmp" }, "RUNCAST_SPOOL"],
+    [{ RUNCAST_COMMIT: "maybe" }, `RUNCAST_COMMIT cannot be "maybe"; right is fsync or os`],
+    [{ RUNCAST_LEASE_MS: "999" }, "RUNCAST_LEASE_MS"],
+    [{ RUNCAST_LEASE_MS: "30s" }, "RUNCAST_LEASE_MS"],
+    [{ RUNCAST_LEASE_MS: "3600001" }, "RUNCAST_LEASE_MS"],
+    [{ RUNCAST_GRACE_MS: "soon" }, "RUNCAST_GRACE_MS"],
+    [{ RUNCAST_RETENTION_MS: "0" }, "RUNCAST_RETENTION_MS"],
+    [{ RUNCAST_LOG_LEVEL: "loud" }, "RUNCAST_LOG_LEVEL"],
+    [{ RUNCAST_CONFIRM_AUTH: "yes" }, "RUNCAST_CONFIRM_AUTH"],
+    [{ RUNCAST_ALLOWED_ORIGINS: "app.example.com" }, "RUNCAST_ALLOWED_ORIGINS"],
+    [{ RUNCAST_ALLOWED_ORIGINS: "https://a.example/path" }, "RUNCAST_ALLOWED_ORIGINS"],
+    [{ RUNCAST_ALLOWED_ORIGINS: "*" }, "RUNCAST_ALLOWED_ORIGINS"],
+    [{ RUNCAST_JWKS_URL: "ftp://id.example/keys" }, "RUNCAST_JWKS_URL"],
+    [{ RUNCAST_JWKS_URL: "http://id.example/keys" }, "RUNCAST_JWKS_URL"],
+    [{ RUNCAST_API_KEYS: "nobody" }, "RUNCAST_API_KEYS entry 1"],
+  ])("refuses %j and says what is right", async (env, message) => {
+    expect(await refused({ env })).toContain(message);
+  });
+
+  it.each(["postgres://u:canary@db/x", "redis://:canary@r", "postgresql://u:canary@db/x"])(
+    "says that %s comes later, without its password",
+    async (store) => {
+      const message = await refused({ env: { RUNCAST_STORE: store } });
+      expect(message).toContain("does not have yet");
+      expect(message).not.toContain("canary");
+    },
+  );
+
+  it("names the flag when the flag is wrong", async () => {
+    expect(await refused({ flags: { leaseMs: "x" } })).toContain("--lease-ms cannot be");
+    expect(flagName("retentionMs")).toBe("--retention-ms");
+  });
+
+  it.each([
+    ["{", "is not JSON"],
+    ["[]", "must be a JSON object"],
+    ['{"prot": 1}', `has "prot", which is no setting`],
+    ['{"port": {}}', `has "port" with a value`],
+    ['{"port": null}', `has "port" with a value`],
+  ])("refuses the file %s", async (text, message) => {
+    writeFile(text);
+    expect(await refused({})).toContain(message);
+  });
+
+  it("refuses a file that was named and is not there", async () => {
+    expect(await refused({ file: "missing.json" })).toContain("does not exist");
+  });
+
+  it("warns of variables that look like ours", async () => {
+    const { warnings } = await loaded({ env: { RUNCAST_PROT: "1", PATH: "/bin" } });
+    expect(warnings).toEqual(["RUNCAST_PROT is set and is no setting of this version"]);
+  });
+});
+
+describe("the credentials' settings", () => {
+  it("take a secret of 32 bytes", async () => {
+    const { jwtKey } = await loaded({ env: { RUNCAST_JWT_SECRET: secret } });
+    expect(jwtKey).toEqual({ kind: "secret", secret });
+  });
+
+  it("refuse a shorter one without showing it", async () => {
+    const message = await refused({ env: { RUNCAST_JWT_SECRET: "canary-secret" } });
+    expect(message).toContain("RUNCAST_JWT_SECRET is 13 bytes long");
+    expect(message).not.toContain("canary");
+  });
+
+  it("take keys at an https URL, or at loopback", async () => {
+    const { jwtKey } = await loaded({ env: { RUNCAST_JWKS_URL: "https://id.example/keys" } });
+    expect(jwtKey).toEqual({ kind: "jwks", url: "https://id.example/keys" });
+    await loaded({ env: { RUNCAST_JWKS_URL: "http://127.0.0.1:8080/keys" } });
+  });
+
+  it("refuse a secret beside a URL", async () => {
+    const env = { RUNCAST_JWT_SECRET: secret, RUNCAST_JWKS_URL: "https://id.example/keys" };
+    expect(await refused({ env })).toContain("both set");
+  });
+});
+
+describe("dev mode", () => {
+  it.each(["127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]"])("binds %s", async (host) => {
+    expect((await loaded({ env: { RUNCAST_HOST: host } })).jwtKey).toBeUndefined();
+  });
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "example.com", "127.0.0.1.example.com", "localhost.example"])(
+    "refuses to start on %s",
+    async (host) => {
+      expect(await refused({ env: { RUNCAST_HOST: host } })).toContain("dev mode binds loopback only");
+    },
+  );
+
+  it("is off with a secret, on any host", async () => {
+    const config = await loaded({ env: { RUNCAST_HOST: "0.0.0.0", RUNCAST_JWT_SECRET: secret } });
+    expect(config.host).toBe("0.0.0.0");
+  });
+});
