@@ -19,7 +19,7 @@ import { assign, type SnapshotFrom, setup } from "xstate";
 import type { CloseDuty } from "../protocol/close-codes.ts";
 
 export interface ClientContext {
-  /** Attempts since the last welcome, for the back-off. */
+  /** Attempts since the last connection that held, for the back-off. */
   readonly attempt: number;
   readonly baseBackoffMs: number;
   readonly maxBackoffMs: number;
@@ -29,6 +29,8 @@ export interface ClientContext {
   readonly tokenStale: boolean;
   /** What the browser says of the network: a hint, as it may be wrong. */
   readonly online: boolean;
+  /** Tokens in a row that the server refused. */
+  readonly refusals: number;
   /** The code of the last close. */
   readonly closeCode: number | null;
   /** Why it stopped: asked to, no token to be had, or a close that coming back cannot heal. */
@@ -45,6 +47,8 @@ export type ClientFact =
   | { readonly type: "token.failed" }
   | { readonly type: "socket.opened" }
   | { readonly type: "welcome.received" }
+  /** It has been live for long enough to be a good connection. */
+  | { readonly type: "connection.settled" }
   /** The server says that it will close, and when to come back. */
   | { readonly type: "goodbye.received"; readonly retryAfterMs: number }
   /** `duty` is `dutyAfter(code)`. A socket that could not be opened has code 1006. */
@@ -61,6 +65,8 @@ export type ClientFact =
 
 const defaultBaseBackoffMs = 500;
 const defaultMaxBackoffMs = 30_000;
+/** The first may have been a kept token that was too old; the second was new. */
+const maxRefusals = 2;
 
 /** The longest wait before this attempt; the owner takes a random part of it (full jitter). Units: ms. */
 export function backoffCeilingMs({ attempt, baseBackoffMs, maxBackoffMs }: ClientContext): number {
@@ -92,7 +98,10 @@ export const clientMachine = setup({
   },
   guards: {
     isFinal: ({ event }) => event.type === "socket.closed" && event.duty === "stop",
-    needsToken: ({ event }) => event.type === "socket.closed" && event.duty === "refresh-token",
+    needsTokenAtOnce: ({ context, event }) =>
+      event.type === "socket.closed" && event.duty === "refresh-token" && context.attempt === 0,
+    isLastRefusal: ({ context, event }) =>
+      event.type === "socket.closed" && event.duty === "refresh-token" && context.refusals + 1 >= maxRefusals,
     isOffline: ({ context }) => !context.online,
   },
   actions: {
@@ -103,14 +112,19 @@ export const clientMachine = setup({
     ),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     noteToken: assign({ tokenStale: false }),
-    noteWelcome: assign({ attempt: 0, retryAfterMs: 0 }),
+    noteRefusal: assign(({ context, event }) =>
+      event.type === "socket.closed" && event.duty === "refresh-token" ? { refusals: context.refusals + 1 } : {},
+    ),
+    noteWelcome: assign({ retryAfterMs: 0, refusals: 0 }),
+    // Not at the welcome: a server that welcomes and then closes at once must not be hammered.
+    noteSettled: assign({ attempt: 0 }),
     noteGoodbye: assign(({ event }) =>
       event.type === "goodbye.received" ? { retryAfterMs: Math.max(0, event.retryAfterMs) } : {},
     ),
     goOnline: assign({ online: true }),
     goOffline: assign({ online: false }),
     stop: assign({ stopped: (_, { because }: { readonly because: NonNullable<ClientContext["stopped"]> }) => because }),
-    begin: assign({ attempt: 0, retryAfterMs: 0, closeCode: null, stopped: null }),
+    begin: assign({ attempt: 0, retryAfterMs: 0, refusals: 0, closeCode: null, stopped: null }),
   },
 }).createMachine({
   id: "client",
@@ -120,6 +134,7 @@ export const clientMachine = setup({
     maxBackoffMs: input?.maxBackoffMs ?? defaultMaxBackoffMs,
     retryAfterMs: 0,
     tokenStale: false,
+    refusals: 0,
     online: true,
     closeCode: null,
     stopped: null,
@@ -152,16 +167,27 @@ export const clientMachine = setup({
       on: {
         "welcome.received": { target: "live", actions: "noteWelcome" },
         "goodbye.received": { actions: "noteGoodbye" },
-        "socket.closed": closed,
+        "socket.closed": [
+          {
+            guard: "isLastRefusal",
+            target: "stopped",
+            actions: ["noteClose", { type: "stop", params: { because: "unauthenticated" } }],
+          },
+          ...closed.map((ending) => ({ ...ending, actions: ["noteRefusal", ...ending.actions] as const })),
+        ],
         "network.offline": dropped,
       },
     },
     live: {
       tags: "socket",
       on: {
+        "connection.settled": { actions: "noteSettled" },
         "goodbye.received": { actions: "noteGoodbye" },
-        // Only after a welcome at once: a server that refuses every new token must not be hammered.
-        "socket.closed": [{ guard: "needsToken", target: "authorizing", actions: "noteClose" }, ...closed],
+        // At once, but not twice in a row: a server that takes a token for a moment must not be hammered.
+        "socket.closed": [
+          { guard: "needsTokenAtOnce", target: "authorizing", actions: ["noteClose", "countAttempt"] },
+          ...closed,
+        ],
         // `network.offline` is a hint: the heartbeat says when the socket is dead.
       },
     },
