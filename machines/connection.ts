@@ -27,6 +27,8 @@ export type ConnectionFact =
   | { readonly type: "deadline.passed"; readonly reason: string }
   | { readonly type: "credential.refused"; readonly reason: string }
   | { readonly type: "credential.expired" }
+  /** Whether the credential holds cannot be found out now. */
+  | { readonly type: "authority.silent" }
   /** Good, but for another user than this connection's. */
   | { readonly type: "credential.foreign" }
   | { readonly type: "frame.refused"; readonly reason: string }
@@ -43,6 +45,7 @@ export type ConnectionFact =
 export const endingCodes = {
   bug: 1011,
   restart: 1012,
+  overloaded: 1013,
   badFrame: 4400,
   unauthenticated: 4401,
   forbidden: 4403,
@@ -100,6 +103,13 @@ export const connectionMachine = setup({
       target: ".closed",
       actions: { type: "endBecause", params: { code: endingCodes.unauthenticated, reason: "token expired" } },
     },
+    "authority.silent": {
+      target: ".closed",
+      actions: {
+        type: "endBecause",
+        params: { code: endingCodes.overloaded, reason: "tokens cannot be verified now" },
+      },
+    },
     "credential.foreign": {
       target: ".closed",
       actions: { type: "endBecause", params: { code: endingCodes.forbidden, reason: "token of another user" } },
@@ -151,6 +161,7 @@ export const connectionMachine = setup({
         "deadline.passed": {},
         "credential.refused": {},
         "credential.expired": {},
+        "authority.silent": {},
         "credential.foreign": {},
         "place.taken": {},
       },

@@ -7,8 +7,9 @@ import type { Clock } from "../platform/clock.ts";
 const tickMs = 50;
 
 export interface Deadline {
-  /** Moves it. Cheap: a later time costs nothing until the old one comes up. */
+  /** Moves it. Cheap: a later time costs nothing until the old one comes up. One that has fired fires again. */
   moveTo(dueMono: number): void;
+  /** For good: neither its own tick nor a later `moveTo` brings it back. */
   cancel(): void;
 }
 
@@ -16,6 +17,7 @@ class Entry implements Deadline {
   dueMono: number;
   /** The slot it sits in; -1 when it sits in none. */
   slot = -1;
+  isCancelled = false;
   readonly task: () => void;
   private readonly wheel: Deadlines;
 
@@ -26,12 +28,14 @@ class Entry implements Deadline {
   }
 
   moveTo(dueMono: number): void {
+    if (this.isCancelled) return;
     const earlier = dueMono < this.dueMono;
     this.dueMono = dueMono;
     if (this.slot === -1 || earlier) this.wheel.place(this);
   }
 
   cancel(): void {
+    this.isCancelled = true;
     this.wheel.remove(this);
   }
 }
@@ -107,7 +111,8 @@ export class Deadlines {
       }
     }
     due.sort((a, b) => a.dueMono - b.dueMono);
-    for (const entry of due) entry.task();
+    // What fires before it in the same tick may have cancelled it or moved it on.
+    for (const entry of due) if (!entry.isCancelled && entry.slot === -1) entry.task();
     let next = Number.POSITIVE_INFINITY;
     for (const slot of this.slots.keys()) next = Math.min(next, slot);
     if (next < this.timerSlot) this.arm(next);

@@ -27,7 +27,6 @@ function unawaited<Value>(promise: Promise<Value>): Promise<Value> {
 export class EmbeddedRun implements Run {
   readonly runId: RunId;
   readonly fence: Fence;
-  readonly signal: AbortSignal;
   private readonly runs: Runs;
   private readonly desk: RunDesk;
   private readonly nextId: () => string;
@@ -38,8 +37,11 @@ export class EmbeddedRun implements Run {
     this.nextId = nextId;
     this.runId = desk.run.record.runId;
     this.fence = desk.run.fence;
-    this.signal = desk.abort.signal;
     desk.embed(this);
+  }
+
+  get signal(): AbortSignal {
+    return this.desk.signal;
   }
 
   get state(): LivingState | TerminalState {

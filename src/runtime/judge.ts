@@ -16,9 +16,11 @@ export type RunActor = Actor<typeof runMachine>;
 
 export interface Judged {
   readonly event: EventInput;
-  /** The server's own step. */
-  readonly repaired: boolean;
+  /** Where it stands in the batch; -1 for a step of the server's own, which is written as `repaired`. */
+  readonly index: number;
 }
+
+export const ownStep = -1;
 
 export interface Verdict {
   /** To be written, in this order. */
@@ -57,12 +59,12 @@ export function judge(
     const snapshot = actor.getSnapshot();
     const mayTry = bySupervisor || event.type !== "agent_interrupted";
     if (mayTry && isTerminalType(event.type) && isLiving(snapshot)) {
-      if (closeAndEnd(actor, event, verdict)) continue;
+      if (closeAndEnd(actor, event, index, verdict)) continue;
     } else if (mayTry && moves(actor, event)) {
-      verdict.legal.push({ event, repaired: false });
+      verdict.legal.push({ event, index });
       continue;
     }
-    if (mayTry && onIllegal === "repair" && repair(actor, event, verdict)) continue;
+    if (mayTry && onIllegal === "repair" && repair(actor, event, index, verdict)) continue;
     const reason = whyIllegal(actor.getSnapshot(), event);
     if (onIllegal === "quarantine") verdict.setApart.push({ event, reason });
     else
@@ -78,29 +80,29 @@ export function judge(
 }
 
 /** A terminal first closes what is open: failures do so for executing calls, completion only for proposed ones. */
-function closeAndEnd(actor: RunActor, event: EventInput, verdict: Verdict): boolean {
+function closeAndEnd(actor: RunActor, event: EventInput, index: number, verdict: Verdict): boolean {
   const snapshot = actor.getSnapshot();
   // Completion is refused while a call executes, so it is asked before anything is closed on its behalf.
   if (event.type === "agent_completed" && !snapshot.can({ type: event.type, data: event.data } as RunFact)) return false;
   for (const closing of closingEvents(snapshot)) {
-    if (moves(actor, closing, true)) verdict.legal.push({ event: closing, repaired: true });
+    if (moves(actor, closing, true)) verdict.legal.push({ event: closing, index: ownStep });
   }
   if (!moves(actor, event)) return false;
-  verdict.legal.push({ event, repaired: false });
+  verdict.legal.push({ event, index });
   verdict.ended = runStateOf(actor.getSnapshot()) as TerminalState;
   return true;
 }
 
-function repair(actor: RunActor, event: EventInput, verdict: Verdict): boolean {
+function repair(actor: RunActor, event: EventInput, index: number, verdict: Verdict): boolean {
   const steps = isRunFact(event) ? repairSteps(actor.getSnapshot(), event) : undefined;
   if (steps === undefined) return false;
   for (const step of steps) {
     if (!moves(actor, step, true)) return false;
-    verdict.legal.push({ event: step, repaired: true });
+    verdict.legal.push({ event: step, index: ownStep });
     verdict.repaired += 1;
   }
-  if (isTerminalType(event.type)) return closeAndEnd(actor, event, verdict);
+  if (isTerminalType(event.type)) return closeAndEnd(actor, event, index, verdict);
   if (!moves(actor, event)) return false;
-  verdict.legal.push({ event, repaired: false });
+  verdict.legal.push({ event, index });
   return true;
 }

@@ -1,7 +1,6 @@
 /**
  * The lease of one living run (L16): renewed by whatever its runner says, lost when the runner is silent, and after
- * the grace period the run is interrupted. Time that waits for a human does not count. Also the deadline of a
- * requested cancellation. All on the one wheel.
+ * the grace period the run is interrupted. Time that waits for a human does not count. All on the one wheel.
  */
 import type { Clock } from "../platform/clock.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
@@ -22,6 +21,9 @@ export class Lease {
   private readonly clock: Clock;
   private readonly terms: LeaseTerms;
   private untilMono: number;
+  /** When the grace period ends; it begins when the owner is told, also after the process itself has slept. */
+  private lostMono = Number.POSITIVE_INFINITY;
+  private isOver = false;
   private readonly deadline: Deadline;
 
   constructor(clock: Clock, deadlines: Deadlines, terms: LeaseTerms) {
@@ -38,6 +40,7 @@ export class Lease {
 
   /** The runner was heard. The wheel is not touched: it looks again when the old deadline comes up. */
   renew(): void {
+    if (this.isOver) return;
     this.untilMono = this.clock.mono() + this.terms.leaseMs;
     if (!this.isStalled) return;
     this.isStalled = false;
@@ -45,7 +48,15 @@ export class Lease {
     this.terms.onStalled(false);
   }
 
+  /** Nobody has been heard for as long as the lease lasts: what is left is the grace period. */
+  lapse(): void {
+    if (this.isOver || this.isStalled) return;
+    this.untilMono = this.clock.mono();
+    this.check();
+  }
+
   end(): void {
+    this.isOver = true;
     this.deadline.cancel();
   }
 
@@ -54,9 +65,13 @@ export class Lease {
     if (terms.runnerIsHere() || terms.isWaiting()) this.renew();
     const nowMono = clock.mono();
     if (nowMono < this.untilMono) return this.deadline.moveTo(this.untilMono);
-    const lostMono = this.untilMono + terms.graceMs;
-    if (nowMono >= lostMono) return terms.onLost();
-    this.deadline.moveTo(lostMono);
+    if (this.isStalled) {
+      if (nowMono >= this.lostMono) terms.onLost();
+      else this.deadline.moveTo(this.lostMono);
+      return;
+    }
+    this.lostMono = nowMono + terms.graceMs;
+    this.deadline.moveTo(this.lostMono);
     this.isStalled = true;
     terms.onStalled(true);
   }

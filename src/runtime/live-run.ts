@@ -7,16 +7,17 @@
  */
 import type { EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
-import type { Fence, Offset, Seq } from "../../protocol/ids.ts";
+import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
 import { runStateOf } from "../../machines/legality.ts";
 import { Contaminated, Fenced, IllegalTransition, KeyConflict, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
 import type { Append, Appended, EventLog, KnownKey, NewEvent, RunRecord } from "../log/event-log.ts";
+import { Batch, maxBatchRows } from "./batch.ts";
 import { contaminatedPath, sanitized } from "./contamination.ts";
 import { eventDigest } from "./digest.ts";
 import type { RunActor, Verdict } from "./judge.ts";
-import { judge } from "./judge.ts";
+import { judge, ownStep } from "./judge.ts";
 
 /** What a live run needs of its registry. */
 export interface RunHost {
@@ -25,6 +26,8 @@ export interface RunHost {
   readonly timeText: () => string;
   readonly contamination: "refuse" | "sanitize";
   readonly countContaminated: () => void;
+  readonly countAccepted: (events: number) => void;
+  readonly countRefused: (events: number) => void;
   /** A machine actor that stands at `snapshot`, or at the beginning. */
   readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
   readonly release: (actor: RunActor) => void;
@@ -47,6 +50,7 @@ interface Prepared {
 }
 
 const retryAfterMs = 1_000;
+const nothing = (): void => {};
 
 export class LiveRun {
   readonly record: RunRecord;
@@ -56,6 +60,9 @@ export class LiveRun {
   /** Of the newest committed event. */
   offset: Offset;
   actor: RunActor;
+  /** Its runner was heard: the lease listens. */
+  onHeard: () => void = nothing;
+  private readonly owner: UserId;
   private readonly host: RunHost;
   private readonly keys = new Map<string, KnownKey>();
   /** Keys of an earlier life of this run are asked of the log. */
@@ -65,12 +72,14 @@ export class LiveRun {
   /** Settles when everything accepted so far has an outcome. */
   private tail: Promise<unknown> = Promise.resolve();
   private lookups: Promise<unknown> | undefined;
+  private batch: Batch | undefined;
 
   constructor(host: RunHost, record: RunRecord, actor: RunActor, bornHere: boolean) {
     this.host = host;
     this.record = record;
     this.actor = actor;
     this.bornHere = bornHere;
+    this.owner = streamOwner(record.stream).userId;
     this.fence = record.fence;
     this.seq = record.seq;
     this.offset = record.lastOffset;
@@ -121,34 +130,32 @@ export class LiveRun {
   }
 
   private accept(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
-    let prepared: Prepared[];
-    let fresh: Prepared[];
     try {
       if (this.broken) throw this.broken;
-      prepared = this.prepare(events);
-      fresh = this.withoutDuplicates(prepared);
+      const prepared = this.prepare(events);
+      const fresh = prepared.some(({ digest }) => digest !== undefined) ? this.withoutDuplicates(prepared) : prepared;
       if (fresh.length === 0 && prepared.length > 0) return this.answerKnown(prepared);
       if (this.ending) throw new RunEnded({ state: this.ending });
       if (!terms.bySupervisor) this.requireFence(terms.fence);
       if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
       return this.write(prepared, fresh, terms);
     } catch (cause) {
+      this.host.countRefused(events.length);
       return Promise.reject(cause);
     }
   }
 
   /** Each event's JSON text, made once, and checked for other people's names. */
   private prepare(events: readonly EventInput[]): Prepared[] {
-    const { userId } = streamOwner(this.record.stream);
     return events.map((event, index) => {
       let kept = event;
       let text = JSON.stringify(event.data);
-      const path = contaminatedPath(event.data, text, userId, `events[${index}].data`);
+      const path = contaminatedPath(event.data, text, this.owner, `events[${index}].data`);
       if (path !== undefined) {
         this.host.countContaminated();
         if (this.host.contamination === "refuse")
           throw new Contaminated({ path, message: "names a user who does not own this run" });
-        kept = { ...event, data: sanitized(event.data, userId) } as EventInput;
+        kept = { ...event, data: sanitized(event.data, this.owner) } as EventInput;
         text = JSON.stringify(kept.data);
       }
       return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
@@ -178,69 +185,85 @@ export class LiveRun {
     return { seq: known?.seq ?? this.seq, offset: known?.offset ?? this.offset, duplicates: prepared.length };
   }
 
-  private write(prepared: Prepared[], fresh: Prepared[], terms: PublishTerms): Promise<PublishAnswer> {
+  private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Promise<PublishAnswer> {
     const verdict = this.judged(fresh, terms);
-    const expectedSeq = this.seq;
-    const texts = new Map(fresh.map(({ event, text }) => [event, text]));
-    const digests = new Map(fresh.map(({ event, digest }) => [event, digest]));
-    const time = this.host.timeText();
-    const rows: NewEvent[] = verdict.legal.map(({ event, repaired }) => {
-      const digest = digests.get(event);
-      return {
+    const duplicates = prepared.length - fresh.length;
+    this.setApart(verdict);
+    if (verdict.legal.length === 0) return this.answerNothingWritten(verdict, duplicates);
+    const batch = this.openBatch(terms.bySupervisor === true);
+    for (const { event, index } of verdict.legal) {
+      const source = index === ownStep ? undefined : fresh[index];
+      this.seq += 1;
+      const key = this.rememberKey(event.key, source?.digest);
+      batch.rows.push({
         id: this.host.nextId(),
         type: event.type,
-        time,
-        data: texts.get(event) ?? JSON.stringify(event.data),
+        time: this.host.timeText(),
+        data: source?.text ?? JSON.stringify(event.data),
         threadId: this.record.threadId,
-        repaired: repaired || undefined,
+        repaired: source === undefined || undefined,
         traceparent: terms.traceparent,
-        key: event.key === undefined || digest === undefined ? undefined : { name: event.key, digest },
-      };
-    });
-    const duplicates = prepared.length - fresh.length;
-    this.setApart(verdict, time);
-    if (rows.length === 0) return this.answerNothingWritten(verdict, duplicates);
-    this.seq += rows.length;
-    this.ending = verdict.ended;
-    const outcome = this.host.log.append({
-      stream: this.record.stream,
-      events: rows,
-      run: {
-        tenantId: this.record.tenantId,
-        runId: this.record.runId,
-        expectedSeq,
-        fence: terms.bySupervisor ? undefined : this.fence,
-        ended: verdict.ended,
-        approvals: openedApprovals(verdict),
-      },
-      durability: this.record.mode === "performance" ? "os" : undefined,
-    } satisfies Append);
-    for (const [index, row] of rows.entries()) {
-      if (row.key) this.keys.set(row.key.name, { digest: row.key.digest, seq: expectedSeq + index + 1, offset: 0 });
+        key,
+      });
+      if (event.type === "agent_suspended") batch.noteApprovals(event.data);
     }
-    const answer = outcome.then(
-      (appended) => this.committed(appended, rows, expectedSeq, prepared, verdict, duplicates),
-      (cause: unknown) => {
-        throw this.breakDown(cause);
+    this.ending = verdict.ended;
+    batch.ended = verdict.ended;
+    const lastSeq = this.seq;
+    const lastKey = prepared.at(-1)?.event.key;
+    return batch.outcome.then((first) => this.answer(first, lastSeq, lastKey, verdict, duplicates));
+  }
+
+  /** Placed now, so that the next call finds it; its offset comes with the commit. */
+  private rememberKey(name: string | undefined, digest: string | undefined): NewEvent["key"] {
+    if (name === undefined || digest === undefined) return undefined;
+    this.keys.set(name, { digest, seq: this.seq, offset: 0 });
+    return { name, digest };
+  }
+
+  /** What is said within one turn is written together: one append, one commit, one frame. */
+  private openBatch(bySupervisor: boolean): Batch {
+    const open = this.batch;
+    if (open && open.bySupervisor === bySupervisor && open.rows.length < maxBatchRows) return open;
+    this.flush();
+    const batch = new Batch(this.seq, bySupervisor);
+    this.batch = batch;
+    this.tail = batch.outcome.then(nothing, nothing);
+    queueMicrotask(() => {
+      if (this.batch === batch) this.flush();
+    });
+    return batch;
+  }
+
+  private flush(): void {
+    const { batch, record } = this;
+    if (batch === undefined) return;
+    this.batch = undefined;
+    const append: Append = {
+      stream: record.stream,
+      events: batch.rows,
+      run: {
+        tenantId: record.tenantId,
+        runId: record.runId,
+        expectedSeq: batch.afterSeq,
+        fence: batch.bySupervisor ? undefined : this.fence,
+        ended: batch.ended,
+        approvals: batch.approvals,
       },
+      durability: record.mode === "performance" ? "os" : undefined,
+    };
+    this.host.log.append(append).then(
+      (appended) => this.committed(batch, appended),
+      (cause: unknown) => batch.reject(this.breakDown(cause)),
     );
-    this.tail = answer.then(
-      () => {},
-      () => {},
-    );
-    return answer;
   }
 
   /** The machine's word on the batch; an illegal one leaves the run as it was. */
   private judged(fresh: readonly Prepared[], terms: PublishTerms): Verdict {
     const before = this.actor.getSnapshot();
     const policy: OnIllegal = terms.bySupervisor ? "reject" : this.record.onIllegal;
-    const verdict = judge(
-      this.actor,
-      fresh.map(({ event }) => event),
-      policy,
-      terms.bySupervisor,
-    );
+    const events = fresh.map(({ event }) => event);
+    const verdict = judge(this.actor, events, policy, terms.bySupervisor);
     if (!(verdict instanceof IllegalTransition)) return verdict;
     if (this.actor.getSnapshot() !== before) {
       const persisted = this.actor.logic.getPersistedSnapshot(before);
@@ -250,27 +273,32 @@ export class LiveRun {
     throw verdict;
   }
 
-  private committed(
-    appended: Appended,
-    rows: readonly NewEvent[],
-    expectedSeq: Seq,
-    prepared: readonly Prepared[],
+  private committed(batch: Batch, appended: Appended): void {
+    if (appended.kind !== "appended") return batch.reject(this.breakDown(appended));
+    const firstOffset = appended.offset - batch.rows.length + 1;
+    this.offset = appended.offset;
+    for (const [index, { key }] of batch.rows.entries()) {
+      const known = key && this.keys.get(key.name);
+      if (key && known) this.keys.set(key.name, { ...known, offset: firstOffset + index });
+    }
+    this.host.countAccepted(batch.rows.length);
+    if (!batch.bySupervisor) this.onHeard();
+    if (batch.ended) this.host.drop(this, batch.ended);
+    batch.resolve(firstOffset - batch.afterSeq);
+  }
+
+  /** `shift` is offset − seq within the batch, which is contiguous in both. */
+  private answer(
+    shift: number,
+    lastSeq: Seq,
+    lastKey: string | undefined,
     verdict: Verdict,
     duplicates: number,
   ): PublishAnswer {
-    if (appended.kind !== "appended") throw this.breakDown(appended);
-    const firstOffset = appended.offset - rows.length + 1;
-    this.offset = appended.offset;
-    for (const [index, row] of rows.entries()) {
-      const known = row.key && this.keys.get(row.key.name);
-      if (row.key && known) this.keys.set(row.key.name, { ...known, offset: firstOffset + index });
-    }
-    if (verdict.ended) this.host.drop(this, verdict.ended);
-    const lastKey = prepared.at(-1)?.event.key;
     const last = lastKey === undefined ? undefined : this.keys.get(lastKey);
     return {
-      seq: last?.seq ?? expectedSeq + rows.length,
-      offset: last?.offset ?? appended.offset,
+      seq: last?.seq ?? lastSeq,
+      offset: last?.offset ?? lastSeq + shift - 1,
       duplicates,
       ...(verdict.repaired > 0 && { repaired: verdict.repaired }),
       ...(verdict.setApart.length > 0 && { quarantined: verdict.setApart.length }),
@@ -282,11 +310,12 @@ export class LiveRun {
     return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.setApart.length };
   }
 
-  private setApart(verdict: Verdict, time: string): void {
+  private setApart(verdict: Verdict): void {
     const { stream, tenantId, runId } = this.record;
     for (const { event, reason } of verdict.setApart) {
-      const entry = { stream, tenantId, runId, type: event.type, data: JSON.stringify(event.data), reason, time };
-      void this.host.log.quarantine(entry).catch(() => {});
+      const data = JSON.stringify(event.data);
+      const entry = { stream, tenantId, runId, type: event.type, data, reason, time: this.host.timeText() };
+      void this.host.log.quarantine(entry).catch(nothing);
     }
   }
 
@@ -323,11 +352,4 @@ function breakdownError(cause: unknown): Error {
     default:
       return new LogUnavailable({ message: "the log did not take the events; repeat the call", retryAfterMs, cause });
   }
-}
-
-function openedApprovals(verdict: Verdict): readonly string[] | undefined {
-  const ids = verdict.legal.flatMap(({ event }) =>
-    event.type === "agent_suspended" ? (event.data.approvals ?? []).map(({ approvalId }) => approvalId) : [],
-  );
-  return ids.length > 0 ? ids : undefined;
 }

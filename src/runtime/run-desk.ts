@@ -33,15 +33,17 @@ const retryMs = 1_000;
 export class RunDesk {
   readonly run: LiveRun;
   readonly lease: Lease;
-  /** Aborts when somebody asked the run to stop, and when it is over or lost. */
-  readonly abort = new AbortController();
   private readonly terms: DeskTerms;
+  /** Made when somebody looks at the signal: most runs end without. */
+  private controller: AbortController | undefined;
+  private abortReason: string | undefined;
   private embedded: WeakRef<object> | undefined;
   private cancelDeadline: Deadline | undefined;
 
   constructor(run: LiveRun, terms: DeskTerms) {
     this.run = run;
     this.terms = terms;
+    run.onHeard = () => this.lease.renew();
     this.lease = new Lease(terms.clock, terms.deadlines, {
       leaseMs: run.record.leaseMs,
       graceMs: terms.graceMs,
@@ -58,6 +60,13 @@ export class RunDesk {
     this.embedded = new WeakRef(handle);
   }
 
+  /** Aborts when somebody asked the run to stop, and when it is over or lost. */
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    if (this.abortReason !== undefined) this.abort(this.abortReason);
+    return this.controller.signal;
+  }
+
   get isEmbedded(): boolean {
     return this.embedded !== undefined;
   }
@@ -71,7 +80,7 @@ export class RunDesk {
     const data = { by, deadlineMs, ...(body.reason !== undefined && { reason: body.reason }) };
     await run.publish([{ type: "cancel_requested", data }], { bySupervisor: true });
     this.cancelBy(deadlineMs, by, body.reason);
-    this.abort.abort(new DOMException(body.reason ?? "the user asked the run to stop", "AbortError"));
+    this.abort(body.reason ?? "the user asked the run to stop");
   }
 
   /** Ends the run in the runner's place. */
@@ -87,7 +96,14 @@ export class RunDesk {
   end(ended: TerminalState | undefined): void {
     this.lease.end();
     this.cancelDeadline?.cancel();
-    if (!this.abort.signal.aborted) this.abort.abort(new DOMException(`the run is ${ended ?? "lost"}`, "AbortError"));
+    this.abort(`the run is ${ended ?? "lost"}`);
+  }
+
+  /** The first reason stands. */
+  private abort(reason: string): void {
+    this.abortReason ??= reason;
+    const { controller } = this;
+    if (controller && !controller.signal.aborted) controller.abort(new DOMException(this.abortReason, "AbortError"));
   }
 
   private cancelBy(deadlineMs: number, by = "user", reason?: string): void {

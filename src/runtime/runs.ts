@@ -62,6 +62,12 @@ export class Runs {
       countContaminated: () => {
         this.counts.contaminationRefused += 1;
       },
+      countAccepted: (events) => {
+        this.counts.eventsAccepted += events;
+      },
+      countRefused: (events) => {
+        this.counts.eventsRefused += events;
+      },
       actor: (record, snapshot) => this.actor(record, snapshot),
       release: (actor) => terms.supervisor.release(actor),
       drop: (run, ended) => this.drop(run, ended),
@@ -130,17 +136,7 @@ export class Runs {
 
   /** The same, for who holds the desk: nothing is looked up. */
   publishTo(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
-    return desk.run.publish(events, terms).then(
-      (answer) => {
-        this.counts.eventsAccepted += events.length - answer.duplicates;
-        if (!terms.bySupervisor) desk.lease.renew();
-        return answer;
-      },
-      (cause: unknown) => {
-        this.counts.eventsRefused += events.length;
-        throw cause;
-      },
-    );
+    return desk.run.publish(events, terms);
   }
 
   /** For an embedded runner: a desk that was lost to a failed write is found again. */

@@ -1,0 +1,36 @@
+/**
+ * What one run says within one turn of the event loop: the rows of one append, and the one outcome that all who
+ * said a part of it wait for.
+ */
+import type { EventDataOf } from "../../protocol/event.ts";
+import type { Seq } from "../../protocol/ids.ts";
+import type { TerminalState } from "../../protocol/run-view.ts";
+import type { NewEvent } from "../log/event-log.ts";
+
+/** One append holds at most this; more goes into the next. */
+export const maxBatchRows = 1_000;
+
+export class Batch {
+  readonly rows: NewEvent[] = [];
+  readonly afterSeq: Seq;
+  readonly bySupervisor: boolean;
+  /** Resolves with offset − seq + 1 of its rows; rejects when nothing of it was written, or nobody knows. */
+  readonly outcome: Promise<number>;
+  readonly resolve: (shift: number) => void;
+  readonly reject: (error: Error) => void;
+  ended: TerminalState | undefined;
+  approvals: string[] | undefined;
+
+  constructor(afterSeq: Seq, bySupervisor: boolean) {
+    this.afterSeq = afterSeq;
+    this.bySupervisor = bySupervisor;
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.outcome = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  noteApprovals({ approvals = [] }: EventDataOf<"agent_suspended">): void {
+    this.approvals = [...(this.approvals ?? []), ...approvals.map(({ approvalId }) => approvalId)];
+  }
+}
