@@ -1,0 +1,5 @@
+declare module "virtual:run-chart" {
+  import type { Chart } from "./layout.ts";
+
+  export const runChart: Chart;
+}
