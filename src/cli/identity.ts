@@ -10,7 +10,7 @@ import { devSecretFile, openDevMode } from "../auth/dev-mode.ts";
 import { signToken } from "../auth/sign.ts";
 import type { Config } from "../config.ts";
 import { loadConfig } from "../config.ts";
-import type { InvalidConfig } from "../errors.ts";
+import type { InvalidConfig, LogUnavailable } from "../errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure, UsageError } from "./command-line.ts";
@@ -18,12 +18,12 @@ import { Failure, UsageError } from "./command-line.ts";
 /** Variables of the client commands: no settings of a server. */
 const clientVariables = new Set(["RUNCAST_URL", "RUNCAST_TOKEN", "RUNCAST_API_KEY"]);
 
-/** The answer of an Effect that fails with a bad setting, or a `Failure` that says which. */
-export async function settled<Value>(effect: Effect.Effect<Value, InvalidConfig>): Promise<Value> {
+/** The answer of an Effect that fails for a bad setting or a store that does not open; a `Failure` says which. */
+export async function settled<Value>(effect: Effect.Effect<Value, InvalidConfig | LogUnavailable>): Promise<Value> {
   const result = await Effect.runPromise(Effect.result(effect));
   if (Result.isSuccess(result)) return result.success;
-  const { setting, message } = result.failure;
-  throw new Failure(`${setting} ${message}`);
+  const { failure } = result;
+  throw new Failure(failure._tag === "InvalidConfig" ? `${failure.setting} ${failure.message}` : failure.message);
 }
 
 /** The settings, with the flags in `names` over environment and file. */
@@ -49,11 +49,12 @@ export function readUser(given: Arguments): { readonly userId: UserId; readonly 
   return { userId, tenantId };
 }
 
-/** The dev secret and key of the store. */
-export const devModeOf = (config: Config) =>
-  settled(openDevMode(devSecretFile(databaseFile(config), process.cwd()), systemClock));
+/** Where dev mode keeps its secret: beside the store. */
+export const devSecretFileOf = ({ store }: Config): string =>
+  devSecretFile(store.kind === "sqlite" ? store.file : undefined, process.cwd());
 
-const databaseFile = ({ store }: Config): string | undefined => (store.kind === "sqlite" ? store.file : undefined);
+/** The dev secret and key of the store. */
+export const devModeOf = (config: Config) => settled(openDevMode(devSecretFileOf(config), systemClock));
 
 /**
  * A token for the user, signed with the configured secret or the one of dev mode.

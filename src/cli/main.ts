@@ -16,11 +16,11 @@ const usageExitCode = 2;
 async function run(name: string, given: Arguments): Promise<number> {
   switch (name) {
     case "serve":
-      return (await import("./serve.ts")).serve();
+      return (await import("./serve.ts")).serve(given);
     case "token":
       return (await import("./token.ts")).token(given);
     default:
-      return (await import("./tail.ts")).tail();
+      return (await import("./tail.ts")).tail(given);
   }
 }
 

@@ -1,0 +1,65 @@
+/**
+ * `runcast serve`: starts the server, says where it listens, and stays until a signal. The first one drains, a
+ * second one ends the process at once.
+ */
+import * as Effect from "effect/Effect";
+import type { DevMode } from "../auth/dev-mode.ts";
+import { devBanner } from "../auth/dev-mode.ts";
+import { systemClock } from "../platform/clock.ts";
+import { startServer } from "../server.ts";
+import { jsonJournal } from "../telemetry/journal.ts";
+import type { Arguments } from "./command-line.ts";
+import { serveCommand } from "./commands.ts";
+import { readConfig, settled } from "./identity.ts";
+import { paintFor } from "./paint.ts";
+
+const signals = { SIGINT: 130, SIGTERM: 143 } as const;
+/** Orchestrators kill after ten seconds: whatever hangs must be told about before. */
+const drainLimitMs = 9_000;
+
+/** Resolves at the first signal; the second one ends the process with the signal's own exit code. */
+function stopRequested(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isStopping = false;
+  for (const [signal, exitCode] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(exitCode);
+      isStopping = true;
+      process.stderr.write(`${signal}: draining; once more ends at once\n`);
+      resolve();
+    });
+  }
+  return promise;
+}
+
+export async function serve(given: Arguments): Promise<number> {
+  const stop = stopRequested();
+  const config = await readConfig(
+    given,
+    Object.keys(serveCommand.flags).filter((name) => name !== "demo" && name !== "config"),
+  );
+  const journal = jsonJournal(systemClock, config.logLevel, (line) => process.stderr.write(line));
+  for (const warning of config.warnings) journal.write("warn", warning);
+
+  const life = Effect.gen(function* () {
+    const server = yield* startServer({ config, journal, isDemo: given.has("demo") });
+    process.stdout.write(`listening on ${server.url}\n`);
+    const { devMode } = server;
+    if (devMode !== undefined) yield* Effect.promise(() => printBanner(devMode));
+    yield* Effect.promise(() => stop);
+    return setTimeout(giveUp, drainLimitMs);
+  });
+  // Everything is closed in its order when the scope ends, also after a start that failed half way.
+  clearTimeout(await settled(Effect.scoped(life)));
+  return 0;
+}
+
+async function printBanner(devMode: DevMode): Promise<void> {
+  const [headline = "", ...lines] = await devBanner(devMode, systemClock);
+  process.stdout.write(`${[paintFor(process.stdout)("yellow", headline), ...lines].join("\n")}\n`);
+}
+
+function giveUp(): never {
+  process.stderr.write(`runcast serve: not drained after ${drainLimitMs} ms; ending\n`);
+  process.exit(1);
+}

@@ -1,0 +1,98 @@
+/**
+ * The server that `runcast serve` runs: one Runcast, our own HTTP server in front of it, and for who tries it out dev
+ * mode and the demo agent. It lives as long as its scope; closing that drains first and lets go of the store last.
+ */
+import { fileURLToPath } from "node:url";
+import * as Effect from "effect/Effect";
+import type { DevMode } from "./auth/dev-mode.ts";
+import { devApiKey, devSecretFile, devUsers, openDevMode } from "./auth/dev-mode.ts";
+import type { JwtKey } from "./auth/jwt.ts";
+import type { Config } from "./config.ts";
+import type { DemoServer } from "./demo/demo-server.ts";
+import { serve } from "./gateway/serve.ts";
+import { StaticFiles } from "./gateway/static-files.ts";
+import { makeRuncast } from "./make-runcast.ts";
+import { systemClock } from "./platform/clock.ts";
+import type { Journal } from "./telemetry/journal.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly journal: Journal;
+  /** Answers what users send with the demo agent. */
+  readonly isDemo: boolean;
+}
+
+export interface RunningServer {
+  /** As in `http://127.0.0.1:7420`. */
+  readonly url: string;
+  readonly port: number;
+  /** Undefined when a secret or a key set is configured. */
+  readonly devMode: DevMode | undefined;
+}
+
+/** The built page: beside the compiled server, or in `dist` when the sources run. */
+function readConsole(): StaticFiles | undefined {
+  const folders = ["../console", "../dist/console"].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
+  for (const folder of folders) {
+    const files = StaticFiles.read(folder);
+    if (files !== undefined) return files;
+  }
+  return undefined;
+}
+
+const storeText = ({ store }: Config): string => (store.kind === "sqlite" ? `sqlite:${store.file}` : "memory:");
+const devAuth = Effect.fnUntraced(function* (secretFile: string) {
+  const devMode: DevMode = yield* openDevMode(secretFile, systemClock);
+  const auth: JwtKey = { kind: "secret", secret: devMode.secret };
+  return { auth, devMode };
+});
+
+/**
+ * Starts the server within a scope.
+ *
+ * Fails: `InvalidConfig` for a setting that cannot be used, the address included; `LogUnavailable` when the store
+ * does not open.
+ */
+export const startServer = Effect.fnUntraced(function* ({ config, journal, isDemo }: ServerOptions) {
+  const clock = systemClock;
+  const { jwtKey } = config;
+  const databaseFile = config.store.kind === "sqlite" ? config.store.file : undefined;
+  const { auth, devMode } =
+    jwtKey === undefined
+      ? yield* devAuth(devSecretFile(databaseFile, process.cwd()))
+      : { auth: jwtKey, devMode: undefined };
+  // Loaded on demand: who serves real agents needs none of it.
+  const demo: DemoServer | undefined = isDemo
+    ? (yield* Effect.promise(() => import("./demo/demo-server.ts"))).demoServer(journal)
+    : undefined;
+
+  const made = yield* makeRuncast({
+    store: storeText(config),
+    commit: config.commit,
+    auth,
+    jwtIssuer: config.jwtIssuer,
+    jwtAudience: config.jwtAudience,
+    leaseMs: config.leaseMs,
+    graceMs: config.graceMs,
+    confirmAuth: config.confirmAuth,
+    apiKeys: [...config.apiKeys, ...(devMode === undefined ? [] : [devApiKey(devMode)])],
+    allowedOrigins: config.allowedOrigins,
+    clock,
+    journal,
+    onCommand: demo?.onCommand,
+    onOrphan: demo?.onOrphan,
+  });
+  demo?.begin(made.runcast);
+
+  const serving = yield* serve({
+    ...made.gateway,
+    console: readConsole(),
+    devUsers: devMode === undefined ? undefined : () => devUsers(devMode, clock),
+    host: config.host,
+    port: config.port,
+  });
+  // Added last, so it runs first: users hear a goodbye while the doors still stand.
+  yield* Effect.addFinalizer(() => made.gateway.runtime.drain);
+  const running: RunningServer = { url: serving.url, port: serving.port, devMode };
+  return running;
+});
