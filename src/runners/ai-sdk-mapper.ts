@@ -36,6 +36,9 @@ interface Block {
   text: string;
 }
 
+/** Between two blocks of text these do not end the message. */
+const textMayGoOn = new Set(["text-start", "text-delta", "text-end", "source", "ping", "raw"]);
+
 const noFinish: RunFailure = { code: "source_ended", message: "the agent's stream ended without an end" };
 
 export class AiSdkMapper {
@@ -44,6 +47,8 @@ export class AiSdkMapper {
   private readonly prefix: string;
   private readonly isAborted: () => boolean;
   private readonly blocks = new Map<string, Block>();
+  /** A text that has ended and may go on: providers cut one message into blocks, at citations for one. */
+  private ended: Block | undefined;
   private readonly inputNames = new Map<string, string>();
   private step = 0;
   private blockCount = 0;
@@ -63,6 +68,10 @@ export class AiSdkMapper {
   /** One part of the stream. A type that this version does not know says nothing. */
   part(part: AiSdkPart): EventInput[] {
     if (this.isOver) return [];
+    return textMayGoOn.has(part.type) ? this.say(part) : [...this.message(), ...this.say(part)];
+  }
+
+  private say(part: AiSdkPart): EventInput[] {
     switch (part.type) {
       case "start-step":
         this.step += 1;
@@ -124,6 +133,11 @@ export class AiSdkMapper {
    */
   end({ thrown }: SourceEnd = {}): MappedEnd {
     this.isOver = true;
+    const { events, outcome } = this.ending(thrown);
+    return { events: [...this.message(), ...events], outcome };
+  }
+
+  private ending(thrown: SourceEnd["thrown"]): MappedEnd {
     if (this.abort || (this.isAborted() && (thrown || !this.finish))) {
       const reason = this.abort?.reason;
       const data = reason === undefined ? {} : { reason };
@@ -186,8 +200,12 @@ export class AiSdkMapper {
     const key = `${channel}:${part.id}`;
     let block = this.blocks.get(key);
     if (block === undefined) {
-      this.blockCount += 1;
-      block = { messageId: `${this.prefix}m${this.blockCount}`, channel, text: "" };
+      block = channel === "text" ? this.ended : undefined;
+      this.ended = undefined;
+      if (block === undefined) {
+        this.blockCount += 1;
+        block = { messageId: `${this.prefix}m${this.blockCount}`, channel, text: "" };
+      }
       this.blocks.set(key, block);
     }
     block.text += part.text;
@@ -200,7 +218,16 @@ export class AiSdkMapper {
     const block = this.blocks.get(key);
     if (block === undefined) return [];
     this.blocks.delete(key);
-    const { messageId, text } = block;
+    const before = this.message();
+    this.ended = block;
+    return channel === "text" ? before : [...before, ...this.message()];
+  }
+
+  /** The whole of a message that is over. */
+  private message(): EventInput[] {
+    if (this.ended === undefined) return [];
+    const { messageId, channel, text } = this.ended;
+    this.ended = undefined;
     return [{ type: "agent_message", data: { messageId, role: "assistant", channel, text } }];
   }
 

@@ -34,7 +34,7 @@ function codeOf(error: unknown): string | undefined {
  * innermost that has a message speaks.
  */
 export function failureOf(error: unknown, fallbackCode = "agent_error"): RunFailure {
-  const inner = read(error, "error");
+  const inner = read(error, "error") ?? read(read(error, "data"), "error");
   const source = isText(read(inner, "message")) ? inner : error;
   const message = isText(source) ? source : read(source, "message");
   const retryable = read(error, "isRetryable") ?? read(error, "retryable");

@@ -174,6 +174,28 @@ describe("ai-sdk mapper", () => {
     expect(new Set(ids).size).toBe(2);
   });
 
+  it("makes one message of the blocks that a provider cuts a text into, and two around a tool", () => {
+    const mapper = new AiSdkMapper({ hooks: true });
+    const block = (id: string, text: string) => [
+      { type: "text-start", id },
+      { type: "text-delta", id, text },
+      { type: "text-end", id },
+    ];
+    const parts = [
+      ...block("0", "The store "),
+      { type: "source", id: "s1" },
+      ...block("1", "reopened."),
+      { type: "tool-call", toolCallId: "c", toolName: "look" },
+      ...block("2", "So it is."),
+      { type: "finish-step" },
+    ];
+    const events = parts.flatMap((part) => mapper.part(part));
+    const messages = events.filter(({ type }) => type === "agent_message");
+    expect(messages.map(({ data }) => data["text"])).toEqual(["The store reopened.", "So it is."]);
+    const deltas = events.filter(({ type }) => type === "agent_delta");
+    expect(new Set(deltas.map(({ data }) => data["messageId"])).size).toBe(2);
+  });
+
   it("shows a generator tool's results as progress and its last as the end", async () => {
     const run = new RecordingRun();
     const mapper = new AiSdkMapper({ hooks: true });
