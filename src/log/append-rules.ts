@@ -57,7 +57,9 @@ export function assertAppend(append: Append): void {
     if (expectedSeq !== 0) throw new TypeError("a run is created with expectedSeq 0");
   }
   let names: Set<string> | undefined;
-  for (const { key } of append.events) {
+  for (const { key, data } of append.events) {
+    // It has no UTF-8 form: a store would give another text back.
+    if (!data.isWellFormed()) throw new TypeError("data holds a lone surrogate that is not escaped");
     if (key === undefined) continue;
     names ??= new Set();
     if (names.has(key.name)) throw new TypeError("a key stands once in an append");

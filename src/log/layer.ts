@@ -1,44 +1,28 @@
-/**
- * The event log as a service: which adapter stands behind it is the only thing that a store setting changes. The
- * layer closes what it opened; a log that the application brought stays the application's.
- */
+/** The event log as an Effect service: opened when its scope begins, closed when it ends. */
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { StoreSetting } from "../config-values.ts";
-import { LogUnavailable } from "../errors.ts";
+import { InvalidConfig, LogUnavailable } from "../errors.ts";
+import { logRetryAfterMs } from "./closed.ts";
 import type { EventLog } from "./event-log.ts";
-import { memoryLog } from "./memory.ts";
+import { type MemoryLogOptions, memoryLog } from "./memory.ts";
+import { openSqliteLog, type SqliteLogOptions } from "./sqlite.ts";
 
-export class EventLogTag extends Context.Service<EventLogTag, EventLog>()("runcast/log/EventLog") {}
+export class EventLogTag extends Context.Service<EventLogTag, EventLog>()("runcast/EventLog") {}
 
-const retryAfterMs = 1_000;
-
-async function open(store: StoreSetting, commit: "fsync" | "os"): Promise<EventLog> {
-  if (store.kind === "memory") return memoryLog();
-  const { openSqliteLog } = await import("./sqlite.ts");
-  return openSqliteLog({ path: store.file, durability: commit });
-}
-
-/** Fails: `LogUnavailable`, naming the store, when it does not open. */
-export function logLayer(
-  store: StoreSetting | EventLog,
-  commit: "fsync" | "os" = "fsync",
-): Layer.Layer<EventLogTag, LogUnavailable> {
-  if (!("kind" in store)) return Layer.succeed(EventLogTag, store);
-  const opened = Effect.tryPromise({
-    try: () => open(store, commit),
-    catch: (cause) =>
-      cause instanceof LogUnavailable
-        ? cause
-        : new LogUnavailable({
-            message: `the store does not open: ${cause instanceof Error ? cause.message : String(cause)}`,
-            retryAfterMs,
-            cause,
-          }),
-  });
+/** Any adapter's log. Closing waits for what was accepted. */
+export function eventLogLayer(open: () => Promise<EventLog>): Layer.Layer<EventLogTag, InvalidConfig | LogUnavailable> {
+  const opened = Effect.tryPromise({ try: open, catch: asExpected });
   return Layer.effect(
     EventLogTag,
     Effect.acquireRelease(opened, (log) => Effect.promise(() => log.close())),
   );
+}
+
+export const sqliteLogLayer = (options: SqliteLogOptions) => eventLogLayer(() => openSqliteLog(options));
+export const memoryLogLayer = (options?: MemoryLogOptions) => eventLogLayer(async () => memoryLog(options));
+
+function asExpected(error: unknown): InvalidConfig | LogUnavailable {
+  if (error instanceof InvalidConfig || error instanceof LogUnavailable) return error;
+  return new LogUnavailable({ message: "the event log cannot be opened", retryAfterMs: logRetryAfterMs, cause: error });
 }

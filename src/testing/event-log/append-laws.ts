@@ -215,9 +215,11 @@ export function appendLaws({ law, expect }: LawBook): void {
     expect(await ids(log, alice)).toEqual(["id-a", "id-b"]);
   });
 
-  law("rejects what no log can hold: no events, a key twice, a creation elsewhere", async (log) => {
+  law("rejects what no log can hold: no events, a key twice, a creation elsewhere, a lone surrogate", async (log) => {
     const elsewhere = { ...started(newRun()), stream: bob };
-    for (const wrong of [notice(alice), { stream: alice, events: [keyed("k"), keyed("k")] }, elsewhere]) {
+    const twice = { stream: alice, events: [keyed("k"), keyed("k")] };
+    const lone = { stream: alice, events: [event("x", { data: `{"text":"\ud800"}` })] };
+    for (const wrong of [notice(alice), twice, elsewhere, lone]) {
       expect((await rejection(log.append(wrong))) instanceof TypeError).toBe(true);
     }
     expect((await log.position(alice)).head).toBe(0);
