@@ -62,5 +62,3 @@ export function demoTools({ docs, pace }: DemoToolTerms) {
     }),
   };
 }
-
-export type DemoTools = ReturnType<typeof demoTools>;
