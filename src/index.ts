@@ -6,7 +6,7 @@ export type { Authenticator } from "./auth/authenticator.ts";
 export type { UserPrincipal } from "./auth/principal.ts";
 export * from "./errors.ts";
 export type * from "./log/event-log.ts";
-export { EventLogTag, logLayer } from "./log/layer.ts";
+export { EventLogTag, eventLogLayer, memoryLogLayer, sqliteLogLayer } from "./log/layer.ts";
 export { createRuncast, makeRuncast } from "./make-runcast.ts";
 export type { Follow, Runcast, RuncastOptions, StartRunOptions } from "./runcast.ts";
 export { Parts, partsLayer, runtimeLayer } from "./runtime/layer.ts";

@@ -24,7 +24,8 @@ import { InvalidInput, RunEnded } from "./errors.ts";
 import type { GatewayOptions } from "./gateway/desk.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { EventLog } from "./log/event-log.ts";
-import { EventLogTag, logLayer } from "./log/layer.ts";
+import { EventLogTag } from "./log/layer.ts";
+import { storeLayer } from "./log/store-layer.ts";
 import { systemClock } from "./platform/clock.ts";
 import type { Runcast, RuncastOptions } from "./runcast.ts";
 import { EmbeddedRun } from "./runtime/embedded-run.ts";
@@ -80,7 +81,7 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
   const services = yield* Layer.build(
     partsLayer({ ...rest, clock, journal, authenticate }).pipe(
-      Layer.provideMerge(logLayer(yield* storeOf(store), commit)),
+      Layer.provideMerge(storeLayer(yield* storeOf(store), commit)),
     ),
   );
   const parts = Context.get(services, Parts);
