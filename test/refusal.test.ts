@@ -3,7 +3,9 @@ import type { ExpectedError } from "../src/errors.ts";
 import * as errors from "../src/errors.ts";
 import { bugRefusal, errorBody, maxErrorBytes, refusalOf } from "../src/refusal.ts";
 
-const cases: readonly (readonly [ExpectedError, number, string, number, unknown?])[] = [
+type Case = readonly [ExpectedError, number, string, number, Record<string, unknown>?];
+
+const cases: readonly Case[] = [
   [
     new errors.InvalidInput({ code: "invalid", path: "userId", message: "is missing" }),
     400,
@@ -54,13 +56,16 @@ const cases: readonly (readonly [ExpectedError, number, string, number, unknown?
 ];
 
 describe("a refusal", () => {
-  it.each(cases)("of %s", (error, status, code, closeCode, details) => {
-    const refusal = refusalOf(error);
-    expect([refusal.status, refusal.code, refusal.closeCode]).toEqual([status, code, closeCode]);
-    expect(refusal.details).toEqual(details);
-    const body = JSON.parse(errorBody(refusal));
-    expect(body.error).toEqual({ code, message: refusal.message, ...(details !== undefined && { details }) });
-  });
+  it.each(cases.map((each) => [each[0]._tag, each] as const))(
+    "of %s",
+    (_, [error, status, code, closeCode, details]) => {
+      const refusal = refusalOf(error);
+      expect([refusal.status, refusal.code, refusal.closeCode]).toEqual([status, code, closeCode]);
+      expect(refusal.details).toEqual(details);
+      const body = JSON.parse(errorBody(refusal));
+      expect(body.error).toEqual({ code, message: refusal.message, ...(details !== undefined && { details }) });
+    },
+  );
 
   it("never tells what a log's failure was", () => {
     const error = new errors.LogUnavailable({ message: "canary", retryAfterMs: 1, cause: new Error("canary") });

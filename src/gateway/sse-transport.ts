@@ -35,6 +35,7 @@ export class SseTransport implements Transport {
   }
 
   close(_authority: BroadcastAuthority, code: number, reason: string): void {
+    this.connection = undefined;
     if (!this.isOpen) return;
     // A stream has no close code; a comment tells whoever reads along.
     this.response.end(`: closed ${code} ${reason.replaceAll(/[\r\n]/g, " ")}\n\n`);
@@ -48,6 +49,13 @@ export class SseTransport implements Transport {
   /** Keeps proxies from taking the line for dead. */
   comment(): void {
     if (this.isOpen) this.hand(": \n\n");
+  }
+
+  /** The other side has gone: the runtime hears of it, once. */
+  gone(): void {
+    const { connection } = this;
+    this.connection = undefined;
+    connection?.closed();
   }
 
   get isOpen(): boolean {

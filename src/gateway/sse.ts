@@ -72,9 +72,9 @@ export const openSse = Effect.fnUntraced(function* ({ desk, request, response, q
   const transport = new SseTransport(response);
   const connection = yield* desk.runtime.open({ transport, principal, remoteAddress: request.socket.remoteAddress });
   transport.attach(connection);
-  response.on("close", () => connection.closed());
+  response.on("close", () => transport.gone());
   if (response.destroyed) {
-    connection.closed();
+    transport.gone();
     return { kind: "taken" } as const;
   }
   response.writeHead(200, { ...streamHeaders, ...desk.origins.headers(request) });

@@ -74,7 +74,7 @@ export class WebSocketTransport implements Transport {
   private readonly socket: Socket;
   private readonly pending: PendingSockets;
   private webSocket: WebSocket | undefined;
-  private connection: Connection | undefined;
+  connection: Connection | undefined;
   private waitsForDrain = false;
   private isEnding = false;
 
@@ -107,14 +107,23 @@ export class WebSocketTransport implements Transport {
       this.waitsForDrain = true;
       socket.once("drain", () => {
         this.waitsForDrain = false;
-        this.connection?.writable();
+        if (this.isOpen) this.connection?.writable();
       });
     }
     return true;
   }
 
   close(_authority: BroadcastAuthority, code: number, reason: string): void {
+    // Who ends it knows that it is gone.
+    this.connection = undefined;
     this.end(code, reason);
+  }
+
+  /** The other side has gone, or is as good as gone: the runtime hears of it, once. */
+  gone(): void {
+    const { connection } = this;
+    this.connection = undefined;
+    connection?.closed();
   }
 
   ping(_authority: BroadcastAuthority): void {
@@ -124,6 +133,7 @@ export class WebSocketTransport implements Transport {
   /** The other side broke the terms of the transport itself, as with a frame that is too big. */
   endForFlood(): void {
     this.end(closeCodes.tooMany, "too many frames");
+    this.gone();
   }
 
   private end(code: number, reason: string): void {

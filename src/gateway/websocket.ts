@@ -30,7 +30,6 @@ const retryAfterMs = 1_000;
 /** A socket of ours: its handlers are shared, its state is here. */
 class ClientSocket extends WebSocket {
   transport: WebSocketTransport | undefined = undefined;
-  connection: Connection | undefined = undefined;
   clock: Clock | undefined = undefined;
   private windowStart = Number.NEGATIVE_INFINITY;
   private framesInWindow = 0;
@@ -62,12 +61,12 @@ const server = new WebSocketServer(serverOptions);
 
 function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   if (!(this instanceof ClientSocket) || !this.transport?.isOpen) return;
-  const { connection, transport } = this;
+  const { transport } = this;
   if (!this.countFrame()) {
     transport.endForFlood();
-    connection?.closed();
     return;
   }
+  const { connection } = transport;
   if (isBinary || !Buffer.isBuffer(data)) {
     connection?.malformed({ path: "", message: "must be a text frame" });
     return;
@@ -78,11 +77,11 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
 }
 
 function onHeard(this: WebSocket): void {
-  if (this instanceof ClientSocket) this.connection?.heard();
+  if (this instanceof ClientSocket && this.transport?.isOpen) this.transport.connection?.heard();
 }
 
 function onClose(this: WebSocket): void {
-  if (this instanceof ClientSocket) this.connection?.closed();
+  if (this instanceof ClientSocket) this.transport?.gone();
 }
 
 /** What broke shows in the close that follows; without a listener it would end the process. */
@@ -140,7 +139,6 @@ function upgrade(desk: Desk, request: IncomingMessage, head: Buffer, { transport
   server.handleUpgrade(request, request.socket, head, (webSocket) => {
     isDone = true;
     webSocket.transport = transport;
-    webSocket.connection = connection;
     webSocket.clock = desk.clock;
     transport.attach(webSocket, connection);
     webSocket.on("message", onMessage);
