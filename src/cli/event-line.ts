@@ -38,6 +38,15 @@ function brief(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** An input that is nothing but a text. */
+function prompt(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || !("text" in input)) return input;
+  return Object.keys(input).length === 1 ? input.text : input;
+}
+
+/** Once for a run its whole id, to be copied. */
+const wholeRun = (runId: string): string => (runId.length > runChars ? `(${runId})` : "");
+
 const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== "").join("  ");
 
 /** The call's name is only in the event that opened it. */
@@ -47,7 +56,7 @@ const callKey = (event: StreamEvent, toolCallId: string) => `${event.runId ?? ""
 function says(event: StreamEvent, tools: ToolNames): string {
   switch (event.type) {
     case "agent_started":
-      return joined(event.data.agent, brief(event.data.input));
+      return joined(event.data.agent, brief(prompt(event.data.input)), wholeRun(event.runId));
     case "agent_thinking":
       return event.data.thought ?? "";
     case "tool_proposed":

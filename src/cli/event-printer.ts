@@ -3,12 +3,15 @@
  * Another event in between ends the text's line, and the text begins a new one after it.
  */
 import type { RunEvent, StreamEvent } from "../../protocol/event.ts";
+import { isTerminalType } from "../../protocol/event.ts";
 import type { ToolNames } from "./event-line.ts";
 import { eventLine, eventPrefix } from "./event-line.ts";
 import type { Paint } from "./paint.ts";
 import { harmless } from "./paint.ts";
 
 const channelLabels = { text: "text", reasoning: "reasoning", tool_args: "tool args" } as const;
+
+const textKey = (messageId: string, channel = "text"): string => `${channel} ${messageId}`;
 
 export interface EventPrinter {
   print(event: StreamEvent): void;
@@ -26,8 +29,8 @@ export interface PrinterOptions {
 /** Makes a printer. */
 export function eventPrinter({ write, paint, columns }: PrinterOptions): EventPrinter {
   const tools: ToolNames = new Map();
-  /** Messages whose text was shown by deltas: the closing `agent_message` would say it twice. */
-  const streamed = new Set<string>();
+  /** Texts of living runs that were shown by deltas, by run and message: what closes them would say them twice. */
+  const streamed = new Map<string, Map<string, string>>();
   let open: { readonly message: string; readonly indent: string } | undefined;
 
   const finish = () => {
@@ -43,10 +46,20 @@ export function eventPrinter({ write, paint, columns }: PrinterOptions): EventPr
       const { prefix, width } = eventPrefix(event, channelLabels[channel], paint);
       write(prefix);
       open = { message, indent: " ".repeat(width) };
-      streamed.add(`${event.runId} ${messageId}`);
     }
+    const texts = streamed.get(event.runId) ?? new Map<string, string>();
+    const key = textKey(messageId, channel);
+    streamed.set(event.runId, texts.set(key, (texts.get(key) ?? "") + text));
     const shown = harmless(text).replaceAll("\n", `\n${open.indent}`);
     write(channel === "text" ? shown : paint("dim", shown));
+  };
+
+  /** Whether the event only says again, as a whole, what the screen has. */
+  const isKnown = (event: StreamEvent): boolean => {
+    const texts = streamed.get(event.runId ?? "");
+    if (event.type === "agent_message") return texts?.has(textKey(event.data.messageId, event.data.channel)) === true;
+    const output = event.type === "agent_completed" ? event.data.output : undefined;
+    return typeof output === "string" && [...(texts?.values() ?? [])].includes(output);
   };
 
   return {
@@ -56,12 +69,13 @@ export function eventPrinter({ write, paint, columns }: PrinterOptions): EventPr
         printDelta(event as RunEvent<"agent_delta">);
         return;
       }
-      if (event.type === "agent_message" && streamed.delete(`${event.runId ?? ""} ${event.data.messageId}`)) {
-        finish();
-        return;
-      }
       finish();
-      write(`${eventLine(event, tools, paint, columns())}\n`);
+      const known = isKnown(event);
+      if (isTerminalType(event.type)) streamed.delete(event.runId ?? "");
+      if (event.type === "agent_message" && known) return;
+      write(
+        `${known ? eventPrefix(event, event.type, paint).prefix.trimEnd() : eventLine(event, tools, paint, columns())}\n`,
+      );
     },
   };
 }

@@ -15,8 +15,8 @@ import { systemClock } from "../platform/clock.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure, UsageError } from "./command-line.ts";
 
-/** Variables of the client commands: no settings of a server. */
-const clientVariables = new Set(["RUNCAST_URL", "RUNCAST_TOKEN", "RUNCAST_API_KEY"]);
+/** Ours, and no settings of a server: they belong to `tail` and to the demo agent. */
+const otherVariables = new Set(["RUNCAST_URL", "RUNCAST_TOKEN", "RUNCAST_API_KEY", "RUNCAST_DEMO_SPEED"]);
 
 /** The answer of an Effect that fails for a bad setting or a store that does not open; a `Failure` says which. */
 export async function settled<Value>(effect: Effect.Effect<Value, InvalidConfig | LogUnavailable>): Promise<Value> {
@@ -32,7 +32,7 @@ export function readConfig(given: Arguments, names: readonly string[]): Promise<
   return settled(
     loadConfig({
       flags: Object.fromEntries(names.map((name) => [camelCase(name), given.given(name)])),
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !clientVariables.has(name))),
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !otherVariables.has(name))),
       directory: process.cwd(),
       file: given.given("config"),
     }),

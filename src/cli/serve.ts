@@ -9,6 +9,7 @@ import { systemClock } from "../platform/clock.ts";
 import { startServer } from "../server.ts";
 import { jsonJournal } from "../telemetry/journal.ts";
 import type { Arguments } from "./command-line.ts";
+import { Failure } from "./command-line.ts";
 import { serveCommand } from "./commands.ts";
 import { readConfig, settled } from "./identity.ts";
 import { paintFor } from "./paint.ts";
@@ -50,8 +51,14 @@ export async function serve(given: Arguments): Promise<number> {
     return setTimeout(giveUp, drainLimitMs);
   });
   // Everything is closed in its order when the scope ends, also after a start that failed half way.
-  clearTimeout(await settled(Effect.scoped(life)));
+  clearTimeout(await settled(Effect.scoped(life)).catch(withAdvice));
   return 0;
+}
+
+function withAdvice(cause: unknown): never {
+  if (cause instanceof Failure && cause.message.includes("EADDRINUSE"))
+    throw new Failure(`${cause.message}; does a server run already? Another port: --port 0 takes any free one`);
+  throw cause;
 }
 
 async function printBanner(devMode: DevMode): Promise<void> {

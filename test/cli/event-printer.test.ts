@@ -37,7 +37,7 @@ describe("event printer", () => {
     out.say("tool_completed", { toolCallId: "c1", status: "ok", result: 2, durationMs: 12.4 });
     out.say("agent_failed", { error: { code: "model_error", message: "gone" } });
     expect(out.lines()).toEqual([
-      "03:04:05.678 00000001     #1       @1 agent_started      demo  hello",
+      "03:04:05.678 00000001     #1       @1 agent_started      demo  hello  (run-00000001)",
       '03:04:05.678 00000001     #2       @2 tool_executing     calculator  {"a":1}',
       "03:04:05.678 00000001     #3       @3 tool_completed     calculator  ok  12 ms  2",
       "03:04:05.678 00000001     #4       @4 agent_failed       model_error  gone",
@@ -54,6 +54,19 @@ describe("event printer", () => {
       "03:04:05.678 00000001     #1       @1 text               Hello",
       `${" ".repeat(57)}you`,
       "03:04:05.678 00000001     #4       @4 agent_message      whole",
+    ]);
+  });
+
+  it("does not repeat an output that was streamed", () => {
+    const out = printed();
+    out.say("agent_delta", { messageId: "m1", channel: "text", text: "Hel" });
+    out.say("agent_delta", { messageId: "m1", channel: "text", text: "lo" });
+    out.say("agent_completed", { output: "Hello" });
+    out.say("agent_completed", { output: "something else" }, "run-00000002");
+    expect(out.lines().map((line) => line.slice(38))).toEqual([
+      "text               Hello",
+      "agent_completed",
+      "agent_completed    something else",
     ]);
   });
 
