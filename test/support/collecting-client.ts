@@ -1,0 +1,43 @@
+/** The real client with an application that keeps all it is handed, in the order in which it was handed over. */
+import { expect } from "vitest";
+import type { Client, ConnectOptions, StreamEvent } from "../../src/client/index.ts";
+import { connect } from "../../src/client/index.ts";
+import { userToken } from "./built-server.ts";
+
+const patienceMs = 20_000;
+const lookMs = 5;
+/** A part of the full jitter, so that a test does not wait as long as a crowd would. */
+const hasteShare = 0.02;
+
+export interface CollectingClient {
+  readonly client: Client;
+  readonly seen: readonly StreamEvent[];
+  /** Until the application has the event at this offset. */
+  has(offset: number): Promise<void>;
+  /** Until there are no more of the events that the server has now. */
+  live(): Promise<void>;
+}
+
+export function collect(
+  userId: string,
+  options: Pick<ConnectOptions, "url"> & Partial<ConnectOptions>,
+): CollectingClient {
+  const client = connect({ token: () => userToken(userId), random: () => hasteShare, ...options });
+  const seen: StreamEvent[] = [];
+  const read = async (): Promise<void> => {
+    for await (const event of client.events()) seen.push(event);
+  };
+  void read();
+  return {
+    client,
+    seen,
+    has: async (offset) => {
+      await expect
+        .poll(() => seen.at(-1)?.offset ?? 0, { timeout: patienceMs, interval: lookMs })
+        .toBeGreaterThanOrEqual(offset);
+    },
+    live: async () => {
+      await expect.poll(() => client.status.state, { timeout: patienceMs, interval: lookMs }).toBe("live");
+    },
+  };
+}
