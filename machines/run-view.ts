@@ -37,6 +37,7 @@ function remembered(view: RunView): RunSnapshot {
       open: view.tools.filter(({ status }) => status === "executing").length,
       approvals: Object.fromEntries(view.approvals.map(({ approvalId, decision }) => [approvalId, decision ?? "open"])),
       cancel: view.cancelling === true,
+      answered: false,
       before: view.before ?? null,
       children: 0,
     },

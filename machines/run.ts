@@ -26,6 +26,8 @@ export interface RunContext {
   readonly approvals: Readonly<Record<string, "open" | "approve" | "deny">>;
   /** Somebody asked it to stop, and it has not answered: shown as "cancelling". */
   readonly cancel: boolean;
+  /** The humans that its suspension waits for have answered: the next word is the runner's. */
+  readonly answered: boolean;
   /** Where a suspended run goes back to. */
   readonly before: Exclude<LivingState, "suspended"> | null;
   /** Child runs that live. */
@@ -135,14 +137,16 @@ const runSetup = setup({
     }),
     close: assign(({ context, event }) => (event.type === "tool_completed" ? closeCall(context, event.data) : {})),
     suspend: assign(({ context, event }, { from }: { readonly from: Exclude<LivingState, "suspended"> }) =>
-      event.type === "agent_suspended" ? { before: from, approvals: openApprovals(context, event.data) } : {},
-    ),
-    resume: assign({ before: null }),
-    resolve: assign(({ context, event }) =>
-      event.type === "approval_resolved"
-        ? { approvals: { ...context.approvals, [event.data.approvalId]: event.data.decision } }
+      event.type === "agent_suspended"
+        ? { before: from, approvals: openApprovals(context, event.data), answered: false }
         : {},
     ),
+    resume: assign({ before: null, answered: false }),
+    resolve: assign(({ context, event }) => {
+      if (event.type !== "approval_resolved") return {};
+      const approvals = { ...context.approvals, [event.data.approvalId]: event.data.decision };
+      return { approvals, answered: !Object.values(approvals).includes("open") };
+    }),
     askToCancel: assign({ cancel: true }),
     /** The run goes on, or is over: nobody waits for it to stop any more. */
     forgetCancel: assign({ cancel: false }),
@@ -179,6 +183,7 @@ export const runMachine = runSetup.createMachine({
     open: 0,
     approvals: {},
     cancel: false,
+    answered: false,
     before: null,
     children: 0,
   }),

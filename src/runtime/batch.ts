@@ -3,7 +3,7 @@
  * said a part of it wait for.
  */
 import type { EventDataOf } from "../../protocol/event.ts";
-import type { Seq } from "../../protocol/ids.ts";
+import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { NewEvent } from "../log/event-log.ts";
 
@@ -13,21 +13,27 @@ export const maxBatchRows = 1_000;
 export class Batch {
   readonly rows: NewEvent[] = [];
   readonly afterSeq: Seq;
-  readonly bySupervisor: boolean;
+  /** Of the runner that said it, as it was then; undefined: the supervisor's own. */
+  readonly fence: Fence | undefined;
   /** Resolves with offset − seq + 1 of its rows; rejects when nothing of it was written, or nobody knows. */
   readonly outcome: Promise<number>;
   readonly resolve: (shift: number) => void;
   readonly reject: (error: Error) => void;
   ended: TerminalState | undefined;
   approvals: string[] | undefined;
+  cancel: EventDataOf<"cancel_requested"> | undefined;
 
-  constructor(afterSeq: Seq, bySupervisor: boolean) {
+  constructor(afterSeq: Seq, fence: Fence | undefined) {
     this.afterSeq = afterSeq;
-    this.bySupervisor = bySupervisor;
+    this.fence = fence;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.outcome = promise;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  get bySupervisor(): boolean {
+    return this.fence === undefined;
   }
 
   noteApprovals({ approvals = [] }: EventDataOf<"agent_suspended">): void {

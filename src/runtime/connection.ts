@@ -33,7 +33,11 @@ export interface ConnectionHost {
   readonly write: (transport: Transport, frame: EncodedFrame) => boolean;
   readonly openHub: (stream: StreamKey) => Promise<StreamHub>;
   readonly releaseHub: (hub: StreamHub, outbox?: Outbox) => void;
-  readonly snapshot: (stream: StreamKey) => Promise<Extract<ServerFrame, { type: "snapshot" }>>;
+  /** Of the runs whose events will follow: a filtered thread would stand still for ever. */
+  readonly snapshot: (
+    stream: StreamKey,
+    want: HelloFrame["want"],
+  ) => Promise<Extract<ServerFrame, { type: "snapshot" }>>;
   readonly outbox: (connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset) => Outbox;
   /** Registers under the user, before the first frame of the stream. */
   readonly settle: (connection: UserConnection, stream: StreamKey) => void;
@@ -147,7 +151,7 @@ export class UserConnection implements Connection {
     if (!this.isOpen) return this.host.releaseHub(hub);
     this.hub = hub;
     const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first: hub.first });
-    const snapshot = start.snapshot ? await this.host.snapshot(stream) : undefined;
+    const snapshot = start.snapshot ? await this.host.snapshot(stream, hello.want) : undefined;
     // It may have been closed or sent home while the log was read.
     if (this.actor.getSnapshot().value !== "authenticating") return;
     this.enter(hello, principal, stream, hub, start, snapshot);
@@ -209,8 +213,7 @@ export class UserConnection implements Connection {
     try {
       return await this.host.authenticate(token);
     } catch (cause) {
-      if (cause instanceof Unauthenticated)
-        this.actor.send({ type: "credential.refused", reason: cause.message });
+      if (cause instanceof Unauthenticated) this.actor.send({ type: "credential.refused", reason: cause.message });
       else if (cause instanceof NotAccepting) this.actor.send({ type: "authority.silent" });
       else throw cause;
       return undefined;

@@ -8,6 +8,7 @@ import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, ServerFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
+import type { RunView } from "../../protocol/run-view.ts";
 import type { SavedCursor } from "../log/event-log.ts";
 import type { Commands } from "./commands.ts";
 import { UserConnection } from "./connection.ts";
@@ -23,6 +24,8 @@ import type { Views } from "./views.ts";
 
 /** The heartbeat goes round in this many steps, so that pings never come in one burst. */
 const heartbeatSteps = 16;
+/** Late steps are made good up to here: two ticks of the wheel. More would ping twice before anybody could answer. */
+const maxBehindMs = 100;
 /** Cursors are written together: a crash costs at most this much of acks, which the next resume makes good. */
 const cursorSaveMs = 250;
 const logRetryMs = 1_000;
@@ -98,7 +101,7 @@ export class Connections {
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
   }
 
-  /** Calls `task` whenever a device of this user acknowledges; the answer stops it. */
+  /** Calls `task` whenever a device of this user acknowledges or leaves; the answer stops it. */
   onAck(stream: StreamKey, task: () => void): () => void {
     const waiters = this.ackWaiters.get(stream) ?? new Set();
     this.ackWaiters.set(stream, waiters.add(task));
@@ -111,9 +114,15 @@ export class Connections {
   /** Writes the cursors that are still in memory. */
   async saveCursors(): Promise<void> {
     if (this.unsaved.size === 0) return;
-    const cursors = [...this.unsaved.values()];
+    const cursors = [...this.unsaved.entries()];
     this.unsaved.clear();
-    await this.terms.settings.log.saveCursors(cursors);
+    try {
+      await this.terms.settings.log.saveCursors(cursors.map(([, cursor]) => cursor));
+    } catch (cause) {
+      // The client will not say it again: they wait here for the log to come back.
+      for (const [key, cursor] of cursors) this.keepUnsaved(key, cursor);
+      throw cause;
+    }
   }
 
   /** Sends everybody home, each told to come back at a different time. */
@@ -127,7 +136,9 @@ export class Connections {
       retryAfterMs += spreadStep;
     }
     this.saving?.cancel();
-    await this.saveCursors();
+    await this.saveCursors().catch((cause: unknown) => {
+      this.terms.settings.journal.write("warn", "cursors.notSaved", { cause });
+    });
   }
 
   private makeHost(): ConnectionHost {
@@ -142,7 +153,13 @@ export class Connections {
       write: (transport, frame) => supervisor.write(transport, frame),
       openHub: (stream) => hubs.open(stream),
       releaseHub: (hub, outbox) => hubs.release(hub, outbox),
-      snapshot: async (stream) => ({ type: "snapshot", ...(await views.living(stream)) }),
+      snapshot: async (stream, want) => {
+        const { at, runs } = await views.living(stream);
+        const { threads } = want ?? {};
+        const isWanted = ({ threadId }: RunView): boolean =>
+          threads === undefined || (threadId !== undefined && threads.includes(threadId));
+        return { type: "snapshot", at, runs: runs.filter(isWanted) };
+      },
       outbox: (connection, hub, hello, after) => this.makeOutbox(connection, hub, hello, after),
       settle: (connection, stream) => this.settle(connection, stream),
       saveCursor: (connection, offset) => this.noteCursor(connection, offset),
@@ -186,14 +203,22 @@ export class Connections {
     this.acksReceived += 1;
     const device = connection.device ?? noDevice;
     const key = `${device.length}:${device}:${stream}`;
-    if ((this.unsaved.get(key)?.offset ?? -1) < offset) this.unsaved.set(key, { stream, device, offset });
-    for (const task of this.ackWaiters.get(stream) ?? []) task();
+    this.keepUnsaved(key, { stream, device, offset });
+    this.tellWaiters(stream);
+  }
+
+  private keepUnsaved(key: string, cursor: SavedCursor): void {
+    if ((this.unsaved.get(key)?.offset ?? -1) < cursor.offset) this.unsaved.set(key, cursor);
     this.saving ??= this.terms.deadlines.after(cursorSaveMs, () => {
       this.saving = undefined;
       this.saveCursors().catch((cause: unknown) =>
         this.terms.settings.journal.write("warn", "cursors.notSaved", { cause }),
       );
     });
+  }
+
+  private tellWaiters(stream: StreamKey): void {
+    for (const task of [...(this.ackWaiters.get(stream) ?? [])]) task();
   }
 
   /** The machine is on its way into `closed`. */
@@ -208,14 +233,21 @@ export class Connections {
       if (mine?.size === 0) this.ofUser.delete(connection.stream);
     }
     connection.free();
-    if (ending) this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
     // Inside its own transition an actor cannot be stopped.
-    queueMicrotask(() => this.terms.supervisor.release(connection.actor));
+    queueMicrotask(() => {
+      this.terms.supervisor.release(connection.actor);
+      if (connection.stream !== undefined) this.tellWaiters(connection.stream);
+    });
+    if (ending) this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
   }
 
-  private beat(): void {
+  /** Counted from step to step, so that the wheel's ticks do not add up; what the process slept through is skipped. */
+  private beat(dueMono = 0): void {
     const { deadlines, settings, supervisor } = this.terms;
-    deadlines.after(settings.heartbeatMs / heartbeatSteps, () => {
+    const { heartbeatMs, clock } = settings;
+    const earliestMono = clock.mono() - Math.min(maxBehindMs, heartbeatMs / 2);
+    const nextMono = Math.max(dueMono, earliestMono) + heartbeatMs / heartbeatSteps;
+    deadlines.at(nextMono, () => {
       this.step = (this.step + 1) % heartbeatSteps;
       for (const connection of this.steps[this.step] ?? []) {
         connection.outbox?.nudge();
@@ -225,7 +257,7 @@ export class Connections {
         connection.wasHeard = false;
         if (connection.isOpen) supervisor.ping(connection.transport);
       }
-      this.beat();
+      this.beat(nextMono);
     });
   }
 }

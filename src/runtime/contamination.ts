@@ -3,6 +3,7 @@
  * and cannot be switched off; provenance fields (`senderId`, `creatorId`, `ownerId`) are left alone.
  */
 import type { UserId } from "../../protocol/ids.ts";
+import { parseTrusted } from "../../protocol/json.ts";
 
 const routingFields: ReadonlySet<string> = new Set([
   "recipientId",
@@ -42,20 +43,25 @@ function findIn(value: unknown, owner: UserId, path: string): string | undefined
 /**
  * The path of the first routing field that names somebody else than the owner.
  *
- * Shape: `text` is the JSON text of `data`, made by us (keys un-escaped); `path` is where `data` stands in the call.
+ * Shape: `text` is the JSON text of the data, made by us (keys un-escaped): it alone is what others will see, whatever
+ * object it came from. `path` is where the data stands in the call.
  */
-export function contaminatedPath(data: unknown, text: string, owner: UserId, path: string): string | undefined {
-  return anyRoutingField.test(text) ? findIn(data, owner, path) : undefined;
+export function contaminatedPath(text: string, owner: UserId, path: string): string | undefined {
+  return anyRoutingField.test(text) ? findIn(parseTrusted(text), owner, path) : undefined;
 }
 
-/** A copy of `data` without the routing fields that name somebody else (`contamination: "sanitize"`). */
-export function sanitized(data: unknown, owner: UserId): unknown {
+/** The text without the routing fields that name somebody else (`contamination: "sanitize"`). */
+export function sanitized(text: string, owner: UserId): string {
+  return JSON.stringify(cleaned(parseTrusted(text), owner));
+}
+
+function cleaned(data: unknown, owner: UserId): unknown {
   if (typeof data !== "object" || data === null) return data;
-  if (Array.isArray(data)) return data.map((item) => sanitized(item, owner));
+  if (Array.isArray(data)) return data.map((item) => cleaned(item, owner));
   const copy: Record<string, unknown> = {};
   for (const [key, child] of Object.entries(data)) {
     if (routingFields.has(key) && namesSomeoneElse(child, owner)) continue;
-    copy[key] = sanitized(child, owner);
+    copy[key] = cleaned(child, owner);
   }
   return copy;
 }

@@ -2,10 +2,12 @@
  * The handle that an embedded runner holds (`Run`). It says events in the runner's name, under its fence; while the
  * runner holds it the lease renews itself, and its signal is how a cancellation reaches the code.
  */
+import { checkEvent } from "../../protocol/codec.ts";
 import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, RunId } from "../../protocol/ids.ts";
 import type { LivingState, TerminalState } from "../../protocol/run-view.ts";
+import { InvalidInput } from "../errors.ts";
 import type { RunDesk } from "./run-desk.ts";
 import type { MessageChannel, Run, RunFailure, ToolCall } from "./run-handle.ts";
 import type { Runs } from "./runs.ts";
@@ -28,12 +30,12 @@ export class EmbeddedRun implements Run {
   readonly runId: RunId;
   readonly fence: Fence;
   private readonly runs: Runs;
-  private readonly desk: RunDesk;
+  private readonly first: RunDesk;
   private readonly nextId: () => string;
 
   constructor(runs: Runs, desk: RunDesk, nextId: () => string) {
     this.runs = runs;
-    this.desk = desk;
+    this.first = desk;
     this.nextId = nextId;
     this.runId = desk.run.record.runId;
     this.fence = desk.run.fence;
@@ -41,7 +43,13 @@ export class EmbeddedRun implements Run {
   }
 
   get signal(): AbortSignal {
-    return this.desk.signal;
+    const { desk } = this;
+    // A claim gives the next handle a signal of its own; this one is lost.
+    return desk.run.fence === this.fence ? desk.signal : AbortSignal.abort();
+  }
+
+  private get desk(): RunDesk {
+    return this.runs.current(this.first);
   }
 
   get state(): LivingState | TerminalState {
@@ -56,7 +64,12 @@ export class EmbeddedRun implements Run {
 
   async tool<Result>(call: ToolCall, execute: (signal: AbortSignal) => Result | Promise<Result>): Promise<Result> {
     const { toolName, toolCallId = this.nextId(), args, attempt } = call;
-    const announced = { toolCallId, toolName, ...(args !== undefined && { args }), ...(attempt !== undefined && { attempt }) };
+    const announced = {
+      toolCallId,
+      toolName,
+      ...(args !== undefined && { args }),
+      ...(attempt !== undefined && { attempt }),
+    };
     await this.emit({ type: "tool_executing", data: announced });
     try {
       const result = await execute(this.signal);
@@ -64,7 +77,9 @@ export class EmbeddedRun implements Run {
       return result;
     } catch (cause) {
       // The run may be over by now (cancelled, claimed): the tool's own error is what the caller must see.
-      await this.emit({ type: "tool_completed", data: { toolCallId, status: "error", error: thrown(cause) } }).catch(() => {});
+      await this.emit({ type: "tool_completed", data: { toolCallId, status: "error", error: thrown(cause) } }).catch(
+        () => {},
+      );
       throw cause;
     }
   }
@@ -100,6 +115,10 @@ export class EmbeddedRun implements Run {
 
   emit(events: EventInput | readonly EventInput[]): Promise<PublishAnswer> {
     const batch: readonly EventInput[] = Array.isArray(events) ? events : [events as EventInput];
+    for (const [index, event] of batch.entries()) {
+      const checked = checkEvent(event, `events[${index}]`);
+      if (!checked.ok) return unawaited(Promise.reject(new InvalidInput({ code: "invalid_event", ...checked.issue })));
+    }
     return unawaited(this.runs.publishAs(this.desk, batch, { fence: this.fence }));
   }
 

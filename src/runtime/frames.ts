@@ -20,7 +20,7 @@ export function eventText(event: StoredEvent): string {
   if (event.threadId !== undefined) text += `,"threadId":${JSON.stringify(event.threadId)}`;
   text += `,"time":"${event.time}","data":${event.data}`;
   if (event.repaired) text += ',"repaired":true';
-  if (event.traceparent !== undefined) text += `,"traceparent":"${event.traceparent}"`;
+  if (event.traceparent !== undefined) text += `,"traceparent":${JSON.stringify(event.traceparent)}`;
   return `${text}}`;
 }
 
@@ -49,27 +49,43 @@ interface Delta {
   readonly channel: string;
   readonly text: string;
 }
+const bareDeltaFields = 3;
+
+/** A delta that says nothing but its text: what a runner adds to one is kept, so that one stays alone. */
+function bareDelta(event: StoredEvent): Delta | undefined {
+  if (event.type !== "agent_delta") return undefined;
+  const data = parseTrusted(event.data) as Delta;
+  return Object.keys(data).length === bareDeltaFields ? data : undefined;
+}
 
 /**
- * Joins the deltas of one message into one that bears the last offset it covers. Only within a run's own order:
- * a delta is joined when nothing else of its run stands between. Lifecycle events are never touched.
+ * Joins neighbouring deltas of one message into one that bears the last offset it covers. Only neighbours: text that
+ * moved behind another event would be lost to a reader that comes back with that event's offset (L9).
  */
 export function mergeDeltas(events: readonly StoredEvent[]): readonly StoredEvent[] {
-  const merged: (StoredEvent | undefined)[] = [];
-  const lastOfRun = new Map<string, { at: number; delta: Delta | undefined }>();
+  const merged: StoredEvent[] = [];
+  let joined: { last: StoredEvent; readonly first: Delta; readonly texts: string[] } | undefined;
+  const close = (): void => {
+    if (joined === undefined) return;
+    const { last, first, texts } = joined;
+    merged.push(texts.length === 1 ? last : { ...last, data: JSON.stringify({ ...first, text: texts.join("") }) });
+    joined = undefined;
+  };
   for (const event of events) {
-    const delta =
-      event.type === "agent_delta" && event.runId !== undefined ? (parseTrusted(event.data) as Delta) : undefined;
-    const last = event.runId === undefined ? undefined : lastOfRun.get(event.runId);
-    let kept: StoredEvent = event;
-    let keptDelta = delta;
-    if (delta && last?.delta?.messageId === delta.messageId && last.delta.channel === delta.channel) {
-      keptDelta = { ...delta, text: last.delta.text + delta.text };
-      kept = { ...event, data: JSON.stringify(keptDelta) };
-      merged[last.at] = undefined;
+    const delta = bareDelta(event);
+    const isNext =
+      event.runId === joined?.last.runId &&
+      delta?.messageId === joined?.first.messageId &&
+      delta?.channel === joined?.first.channel;
+    if (joined && delta && isNext) {
+      joined.last = event;
+      joined.texts.push(delta.text);
+      continue;
     }
-    merged.push(kept);
-    if (event.runId !== undefined) lastOfRun.set(event.runId, { at: merged.length - 1, delta: keptDelta });
+    close();
+    if (delta === undefined) merged.push(event);
+    else joined = { last: event, first: delta, texts: [delta.text] };
   }
-  return merged.filter((event) => event !== undefined);
+  close();
+  return merged;
 }

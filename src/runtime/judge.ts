@@ -32,7 +32,8 @@ export interface Verdict {
   ended?: TerminalState;
 }
 
-const repairedFact = (event: EventInput): RunFact => ({ type: event.type, data: event.data, repaired: true }) as RunFact;
+const repairedFact = (event: EventInput): RunFact =>
+  ({ type: event.type, data: event.data, repaired: true }) as RunFact;
 
 /** Sends one event to the machine. False: it is illegal and nothing has changed. */
 function moves(actor: RunActor, event: EventInput, repaired = false): boolean {
@@ -83,7 +84,8 @@ export function judge(
 function closeAndEnd(actor: RunActor, event: EventInput, index: number, verdict: Verdict): boolean {
   const snapshot = actor.getSnapshot();
   // Completion is refused while a call executes, so it is asked before anything is closed on its behalf.
-  if (event.type === "agent_completed" && !snapshot.can({ type: event.type, data: event.data } as RunFact)) return false;
+  if (event.type === "agent_completed" && !snapshot.can({ type: event.type, data: event.data } as RunFact))
+    return false;
   for (const closing of closingEvents(snapshot)) {
     if (moves(actor, closing, true)) verdict.legal.push({ event: closing, index: ownStep });
   }

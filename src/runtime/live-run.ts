@@ -5,13 +5,23 @@
  * for the commit (L7). If a write fails its outcome is unknown: this object is then worth nothing, its owner drops
  * it, and the next call builds a new one from the log.
  */
-import type { EventInput } from "../../protocol/event.ts";
+import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
+import { parseTrusted } from "../../protocol/json.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
 import { runStateOf } from "../../machines/legality.ts";
-import { Contaminated, Fenced, IllegalTransition, KeyConflict, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
+import {
+  Contaminated,
+  Fenced,
+  IllegalTransition,
+  InvalidInput,
+  KeyConflict,
+  LogUnavailable,
+  RunEnded,
+  SeqConflict,
+} from "../errors.ts";
 import type { Append, Appended, EventLog, KnownKey, NewEvent, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
 import { contaminatedPath, sanitized } from "./contamination.ts";
@@ -31,9 +41,14 @@ export interface RunHost {
   /** A machine actor that stands at `snapshot`, or at the beginning. */
   readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
   readonly release: (actor: RunActor) => void;
-  /** It is over, or a write failed: forget it. */
-  readonly drop: (run: LiveRun, ended: TerminalState | undefined) => void;
+  /** Keeps an event apart that came after the end. */
+  readonly setLateApart: (record: RunRecord, events: readonly EventInput[], ended: TerminalState) => Promise<unknown>;
+  /** It is over, fenced, or a write failed: forget it. */
+  readonly drop: (run: LiveRun, end: RunEnd) => void;
 }
+
+/** Why a living run is forgotten: its terminal, a newer runner, or a write whose outcome nobody knows. */
+export type RunEnd = TerminalState | "fenced" | "unknown";
 
 export interface PublishTerms {
   readonly fence?: Fence | string | undefined;
@@ -62,6 +77,8 @@ export class LiveRun {
   actor: RunActor;
   /** Its runner was heard: the lease listens. */
   onHeard: () => void = nothing;
+  /** Somebody asked it to stop, and that is durable. */
+  onCancelRequested: (data: EventDataOf<"cancel_requested">) => void = nothing;
   private readonly owner: UserId;
   private readonly host: RunHost;
   private readonly keys = new Map<string, KnownKey>();
@@ -97,9 +114,16 @@ export class LiveRun {
     return this.actor.getSnapshot().context.cancel;
   }
 
+  /** A human owes the next word: its runner owes nothing (L16). */
+  get isWaiting(): boolean {
+    const { value, context } = this.actor.getSnapshot();
+    return value === "suspended" && !context.answered;
+  }
+
   /** Fails: `Fenced`, when a newer runner holds the run. */
   requireFence(fence: Fence | string | undefined): void {
-    if (fence !== this.fence) throw new Fenced({ message: "this fence is not the newest: another runner holds the run" });
+    if (fence !== this.fence)
+      throw new Fenced({ message: "this fence is not the newest: another runner holds the run" });
   }
 
   /** Waits until everything accepted so far has an outcome; never rejects. */
@@ -132,11 +156,15 @@ export class LiveRun {
   private accept(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
     try {
       if (this.broken) throw this.broken;
+      // The order of `log/append-rules`: a writer that was fenced off learns that first.
+      if (!terms.bySupervisor) this.requireFence(terms.fence);
       const prepared = this.prepare(events);
       const fresh = prepared.some(({ digest }) => digest !== undefined) ? this.withoutDuplicates(prepared) : prepared;
       if (fresh.length === 0 && prepared.length > 0) return this.answerKnown(prepared);
-      if (this.ending) throw new RunEnded({ state: this.ending });
-      if (!terms.bySupervisor) this.requireFence(terms.fence);
+      if (this.ending) {
+        if (!terms.bySupervisor) void this.host.setLateApart(this.record, events, this.ending);
+        throw new RunEnded({ state: this.ending });
+      }
       if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
       return this.write(prepared, fresh, terms);
     } catch (cause) {
@@ -149,14 +177,14 @@ export class LiveRun {
   private prepare(events: readonly EventInput[]): Prepared[] {
     return events.map((event, index) => {
       let kept = event;
-      let text = JSON.stringify(event.data);
-      const path = contaminatedPath(event.data, text, this.owner, `events[${index}].data`);
+      let text = jsonText(event, index);
+      const path = contaminatedPath(text, this.owner, `events[${index}].data`);
       if (path !== undefined) {
         this.host.countContaminated();
         if (this.host.contamination === "refuse")
           throw new Contaminated({ path, message: "names a user who does not own this run" });
-        kept = { ...event, data: sanitized(event.data, this.owner) } as EventInput;
-        text = JSON.stringify(kept.data);
+        text = sanitized(text, this.owner);
+        kept = { ...event, data: parseTrusted(text) } as EventInput;
       }
       return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
     });
@@ -171,7 +199,8 @@ export class LiveRun {
         inBatch.set(key, digest);
         return true;
       }
-      if ((known?.digest ?? inBatch.get(key)) !== digest) throw new KeyConflict({ key, seq: known?.seq ?? this.seq + 1 });
+      if ((known?.digest ?? inBatch.get(key)) !== digest)
+        throw new KeyConflict({ key, seq: known?.seq ?? this.seq + 1 });
       return false;
     });
   }
@@ -185,11 +214,15 @@ export class LiveRun {
     return { seq: known?.seq ?? this.seq, offset: known?.offset ?? this.offset, duplicates: prepared.length };
   }
 
-  private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Promise<PublishAnswer> {
+  private write(
+    prepared: readonly Prepared[],
+    fresh: readonly Prepared[],
+    terms: PublishTerms,
+  ): Promise<PublishAnswer> {
     const verdict = this.judged(fresh, terms);
     const duplicates = prepared.length - fresh.length;
-    this.setApart(verdict);
-    if (verdict.legal.length === 0) return this.answerNothingWritten(verdict, duplicates);
+    const apart = this.setApart(verdict);
+    if (verdict.legal.length === 0) return this.answerNothingWritten(verdict, duplicates, apart);
     const batch = this.openBatch(terms.bySupervisor === true);
     for (const { event, index } of verdict.legal) {
       const source = index === ownStep ? undefined : fresh[index];
@@ -206,12 +239,16 @@ export class LiveRun {
         key,
       });
       if (event.type === "agent_suspended") batch.noteApprovals(event.data);
+      if (event.type === "cancel_requested") batch.cancel = event.data;
     }
     this.ending = verdict.ended;
     batch.ended = verdict.ended;
     const lastSeq = this.seq;
     const lastKey = prepared.at(-1)?.event.key;
-    return batch.outcome.then((first) => this.answer(first, lastSeq, lastKey, verdict, duplicates));
+    const said = (shift: number): PublishAnswer => this.answer(shift, lastSeq, lastKey, verdict, duplicates);
+    return apart === undefined
+      ? batch.outcome.then(said)
+      : Promise.all([batch.outcome, apart]).then(([shift]) => said(shift));
   }
 
   /** Placed now, so that the next call finds it; its offset comes with the commit. */
@@ -224,9 +261,10 @@ export class LiveRun {
   /** What is said within one turn is written together: one append, one commit, one frame. */
   private openBatch(bySupervisor: boolean): Batch {
     const open = this.batch;
-    if (open && open.bySupervisor === bySupervisor && open.rows.length < maxBatchRows) return open;
+    const fence = bySupervisor ? undefined : this.fence;
+    if (open && open.fence === fence && open.rows.length < maxBatchRows) return open;
     this.flush();
-    const batch = new Batch(this.seq, bySupervisor);
+    const batch = new Batch(this.seq, fence);
     this.batch = batch;
     this.tail = batch.outcome.then(nothing, nothing);
     queueMicrotask(() => {
@@ -246,7 +284,7 @@ export class LiveRun {
         tenantId: record.tenantId,
         runId: record.runId,
         expectedSeq: batch.afterSeq,
-        fence: batch.bySupervisor ? undefined : this.fence,
+        fence: batch.fence,
         ended: batch.ended,
         approvals: batch.approvals,
       },
@@ -284,6 +322,7 @@ export class LiveRun {
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
     if (batch.ended) this.host.drop(this, batch.ended);
+    else if (batch.cancel) this.onCancelRequested(batch.cancel);
     batch.resolve(firstOffset - batch.afterSeq);
   }
 
@@ -305,18 +344,27 @@ export class LiveRun {
     };
   }
 
-  private async answerNothingWritten(verdict: Verdict, duplicates: number): Promise<PublishAnswer> {
+  private async answerNothingWritten(
+    verdict: Verdict,
+    duplicates: number,
+    apart: Promise<unknown> | undefined,
+  ): Promise<PublishAnswer> {
+    await apart;
     await this.tail;
+    if (this.broken) throw this.broken;
     return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.setApart.length };
   }
 
-  private setApart(verdict: Verdict): void {
+  /** Undefined when there is nothing; else the answer waits for it: what is kept apart is kept. */
+  private setApart(verdict: Verdict): Promise<unknown> | undefined {
+    if (verdict.setApart.length === 0) return undefined;
     const { stream, tenantId, runId } = this.record;
-    for (const { event, reason } of verdict.setApart) {
-      const data = JSON.stringify(event.data);
-      const entry = { stream, tenantId, runId, type: event.type, data, reason, time: this.host.timeText() };
-      void this.host.log.quarantine(entry).catch(nothing);
-    }
+    const time = this.host.timeText();
+    return Promise.all(
+      verdict.setApart.map(({ event: { type, data }, reason }) =>
+        this.host.log.quarantine({ stream, tenantId, runId, type, data: JSON.stringify(data), reason, time }),
+      ),
+    );
   }
 
   /** The picture in memory is no longer the log's: say what happened, and be dropped. */
@@ -326,7 +374,7 @@ export class LiveRun {
       error instanceof LogUnavailable
         ? error
         : new LogUnavailable({ message: "the run moved on elsewhere; repeat the call", retryAfterMs: 0, cause });
-    this.host.drop(this, undefined);
+    this.host.drop(this, endOf(cause));
     return error;
   }
 
@@ -339,17 +387,32 @@ export class LiveRun {
   }
 }
 
+type Refused = Exclude<Appended, { kind: "appended" }>;
+
+function endOf(cause: unknown): RunEnd {
+  const refused = cause as Refused | undefined;
+  if (refused?.kind === "run_ended") return refused.ended;
+  return refused?.kind === "fenced" ? "fenced" : "unknown";
+}
+
 function breakdownError(cause: unknown): Error {
   if (cause instanceof LogUnavailable) return cause;
-  const refused = cause as Exclude<Appended, { kind: "appended" }> | undefined;
+  const refused = cause as Refused | undefined;
   switch (refused?.kind) {
     case "fenced":
       return new Fenced({ message: "another runner has claimed this run" });
-    case "seq_conflict":
-      return new SeqConflict({ seq: refused.seq });
+    // `seq_conflict` is no answer to who named no seq, and who did asks again and hears it from the rebuilt run.
     case "run_ended":
       return new RunEnded({ state: refused.ended });
     default:
       return new LogUnavailable({ message: "the log did not take the events; repeat the call", retryAfterMs, cause });
+  }
+}
+
+function jsonText(event: EventInput, index: number): string {
+  try {
+    return JSON.stringify(event.data);
+  } catch {
+    throw new InvalidInput({ code: "invalid_event", path: `events[${index}].data`, message: "is not JSON" });
   }
 }

@@ -9,7 +9,7 @@ import type { RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey, streamOwner } from "../../protocol/ids.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
-import { AlreadyResolved, isExpected, NotFound, RunEnded } from "../errors.ts";
+import { AlreadyResolved, IllegalTransition, isExpected, NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord, StoredEvent } from "../log/event-log.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
@@ -107,7 +107,15 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     if (!(found instanceof RunDesk)) throw new RunEnded({ state: found?.ended ?? "completed" });
     const by = nameOf(caller);
     const data = { approvalId, decision: body.decision, by, ...(body.data !== undefined && { data: body.data }) };
-    await runs.publishTo(found, [{ type: "approval_resolved", data }], { bySupervisor: true });
+    try {
+      await runs.publishTo(found, [{ type: "approval_resolved", data }], { bySupervisor: true });
+    } catch (cause) {
+      // Somebody else answered between our look and our word: the first answer wins.
+      const first = cause instanceof IllegalTransition ? await resolution(found, approvalId) : undefined;
+      throw first ? new AlreadyResolved({ resolution: first }) : cause;
+    }
+    // The human has spoken; from here on time counts for the runner again.
+    found.lease.renew();
     return { approvalId, decision: body.decision, by };
   }
 
@@ -222,7 +230,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
-        if (connection?.stream !== streamKey(caller.tenantId, caller.userId)) throw new NotFound({ what: "connection" });
+        if (connection?.stream !== streamKey(caller.tenantId, caller.userId))
+          throw new NotFound({ what: "connection" });
         connection.ack(offset);
       }),
     open: (connection) => answer(() => connections.open(connection)),

@@ -34,7 +34,8 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   const event = newNotice(terms, userId, body);
   const appended = await terms.settings.log.append({ stream, events: [event] });
   if (appended.kind === "key_known") {
-    if (appended.known.digest !== event.key?.digest) throw new KeyConflict({ key: appended.key, seq: appended.known.seq });
+    if (appended.known.digest !== event.key?.digest)
+      throw new KeyConflict({ key: appended.key, seq: appended.known.seq });
     return outcome(terms, stream, body, appended.known.offset, event.type);
   }
   if (appended.kind !== "appended")
@@ -42,9 +43,13 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   return outcome(terms, stream, body, appended.offset, event.type);
 }
 
-function newNotice({ settings, nextId, timeText, countContaminated }: NoticesTerms, owner: UserId, body: NoticeBody): NewEvent {
-  let data: unknown = body.data;
-  const path = contaminatedPath(data, JSON.stringify(data), owner, "data");
+function newNotice(
+  { settings, nextId, timeText, countContaminated }: NoticesTerms,
+  owner: UserId,
+  body: NoticeBody,
+): NewEvent {
+  let data = JSON.stringify(body.data);
+  const path = contaminatedPath(data, owner, "data");
   if (path !== undefined) {
     countContaminated();
     if (settings.contamination === "refuse")
@@ -52,7 +57,7 @@ function newNotice({ settings, nextId, timeText, countContaminated }: NoticesTer
     data = sanitized(data, owner);
   }
   const key = body.key === undefined ? undefined : { name: body.key, digest: eventDigest(body.type, body.data) };
-  return { id: nextId(), type: body.type, time: timeText(), data: JSON.stringify(data), key };
+  return { id: nextId(), type: body.type, time: timeText(), data, key };
 }
 
 /** The commit has rung: whoever is live has been handed the frame before this runs. */
@@ -63,7 +68,10 @@ async function outcome(
   offset: Offset,
   type: string,
 ): Promise<BroadcastResult> {
-  const attempted = [...connections.ofStream(stream)].filter(({ outbox }) => outbox?.wantsType(type));
+  // Who began behind it (a repeated call may be late) was never meant to get it, and neither was who filters it out.
+  const isFor = ({ outbox }: UserConnection): boolean =>
+    (outbox && outbox.start < offset && outbox.wants({ type })) ?? false;
+  const attempted = [...connections.ofStream(stream)].filter(isFor);
   const sent = attempted.filter(({ outbox }) => (outbox?.sentUpto ?? 0) >= offset);
   const errors = attempted
     .filter((connection) => !sent.includes(connection))
@@ -77,8 +85,9 @@ async function outcome(
         deadline.cancel();
         resolve();
       };
+      const waitsFor = (connection: UserConnection): boolean => connection.isOpen && !hasAcked(connection, offset);
       const stop = connections.onAck(stream, () => {
-        if (acknowledged() === sent.length) done();
+        if (!sent.some(waitsFor)) done();
       });
       const deadline = deadlines.after(waitMs, done);
     });

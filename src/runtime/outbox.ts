@@ -52,6 +52,8 @@ export interface OutboxContext {
 type Mode = "replaying" | "live" | "blocked" | "ended";
 
 export class Outbox {
+  /** Where it began: what stands before was never meant for it. */
+  readonly start: Offset;
   /** Covered by frames that were handed over. */
   sentUpto: Offset;
   acked: Offset;
@@ -68,6 +70,7 @@ export class Outbox {
 
   constructor(context: OutboxContext, after: Offset) {
     this.context = context;
+    this.start = after;
     this.sentUpto = after;
     this.scanned = after;
     this.acked = after;
@@ -80,6 +83,10 @@ export class Outbox {
   /** Sends what there is to send and what the window allows. */
   pump(): void {
     const { hub } = this.context;
+    if (this.mode === "blocked") {
+      if (!this.hasRoom()) return;
+      this.turn("replaying");
+    }
     while (this.mode !== "ended" && !this.reading) {
       if (this.scanned >= hub.head) return this.turn("live");
       if (!this.hasRoom()) return this.turn("blocked");
@@ -103,13 +110,13 @@ export class Outbox {
       done += 1;
     }
     if (done > 0) this.unacked.splice(0, done);
-    if (this.mode === "blocked") this.unblock();
+    if (this.mode === "blocked") this.pump();
     return true;
   }
 
   /** The transport has drained, or the heartbeat came round: go on, and cover what was filtered away. */
   nudge(): void {
-    if (this.mode === "blocked") this.unblock();
+    if (this.mode === "blocked") this.pump();
     if (this.mode === "live" && this.scanned > this.sentUpto) this.send([], this.scanned, 0);
   }
 
@@ -119,12 +126,6 @@ export class Outbox {
     this.unacked = [];
     this.context.delivery.send({ type: "connection.closed" });
     this.context.release();
-  }
-
-  private unblock(): void {
-    if (!this.hasRoom()) return;
-    this.turn("replaying");
-    this.pump();
   }
 
   private ackPart(sent: Sent, offset: Offset): void {
@@ -168,7 +169,8 @@ export class Outbox {
       }
     }
     const events = hub.eventsAfter(this.scanned, room);
-    if (events === undefined) return false;
+    // None at hand, though the stream has grown: another process wrote them.
+    if (events === undefined || events.length === 0) return false;
     this.sendEvents(events);
     return true;
   }
@@ -199,16 +201,11 @@ export class Outbox {
     this.scanned = upto;
   }
 
-  /** Whether its filter lets this type pass. */
-  wantsType(type: string): boolean {
+  /** Whether its filter lets this event pass. */
+  wants({ type, threadId }: Pick<StoredEvent, "type" | "threadId">): boolean {
     const { want } = this.context;
-    return want?.types === undefined || want.types.includes(type);
-  }
-
-  private wants(event: StoredEvent): boolean {
-    const { want } = this.context;
-    if (!this.wantsType(event.type)) return false;
-    return want?.threads === undefined || (event.threadId !== undefined && want.threads.includes(event.threadId));
+    if (want?.types !== undefined && !want.types.includes(type)) return false;
+    return want?.threads === undefined || (threadId !== undefined && want.threads.includes(threadId));
   }
 
   /** Memory does not reach back that far. */
@@ -220,9 +217,12 @@ export class Outbox {
       (slice) => {
         this.reading = false;
         if (this.mode === "ended") return;
+        const before = this.scanned;
         if (slice.first > this.scanned + 1) this.declareGap(slice.first - 1);
         this.sendEvents(slice.events);
         this.coverCorrupt(slice.corrupt, slice.events.at(-1)?.offset);
+        // The bell was ahead of what the log shows: asking at once would ask for ever.
+        if (this.scanned === before && this.scanned < hub.head) return this.context.retryLater();
         this.pump();
       },
       () => {

@@ -2,15 +2,15 @@
  * Everything this process does for one living run: its pipeline, its lease, its cancellation, and the handle of an
  * embedded runner. Made and freed by one key (LESSONS 39).
  */
+import type { EventDataOf } from "../../protocol/event.ts";
 import type { CancelBody } from "../../protocol/http.ts";
-import { defaultCancelDeadlineMs } from "../../protocol/http.ts";
+import { defaultCancelDeadlineMs, maxCancelDeadlineMs } from "../../protocol/http.ts";
 import type { RunId, TenantId } from "../../protocol/ids.ts";
-import type { TerminalState } from "../../protocol/run-view.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { Lease } from "./lease.ts";
-import type { LiveRun } from "./live-run.ts";
+import type { LiveRun, RunEnd } from "./live-run.ts";
 
 export type RunKey = string;
 
@@ -27,8 +27,7 @@ export interface DeskTerms {
   readonly onInterrupted: () => void;
 }
 
-/** Retry of a write that the supervisor owes, while the log does not answer. */
-const retryMs = 1_000;
+const askedToStop = "the user asked the run to stop";
 
 export class RunDesk {
   readonly run: LiveRun;
@@ -39,20 +38,52 @@ export class RunDesk {
   private abortReason: string | undefined;
   private embedded: WeakRef<object> | undefined;
   private cancelDeadline: Deadline | undefined;
+  /** Living runs that this one made. Told twice is told once, so that word of a child may be repeated. */
+  private readonly children = new Set<RunKey>();
 
   constructor(run: LiveRun, terms: DeskTerms) {
     this.run = run;
     this.terms = terms;
     run.onHeard = () => this.lease.renew();
+    run.onCancelRequested = (data) => this.cancelRequested(data);
     this.lease = new Lease(terms.clock, terms.deadlines, {
       leaseMs: run.record.leaseMs,
       graceMs: terms.graceMs,
       runnerIsHere: () => this.embedded?.deref() !== undefined,
-      isWaiting: () => run.state === "suspended",
+      isWaiting: () => run.isWaiting,
       onStalled: (stalled) => terms.onStalled(run, stalled),
       onLost: () => this.interrupt("lease_expired"),
     });
-    if (run.isCancelling) this.cancelBy(defaultCancelDeadlineMs);
+    if (run.isCancelling) this.cancelRequested({});
+  }
+
+  /** Goes on where `before` stood, which a write of unknown outcome has ended: runner and signal are the same. */
+  adopt(before: RunDesk): void {
+    this.controller = before.controller;
+    this.abortReason ??= before.abortReason;
+    this.embedded = before.embedded;
+    if (before.lease.isStalled) this.lease.lapse();
+  }
+
+  /** Another runner holds the run from here on: the handle that was, is told to stop. */
+  takenOver(): void {
+    this.abort("another runner has taken the run over");
+    this.controller = undefined;
+    this.abortReason = this.run.isCancelling ? askedToStop : undefined;
+    this.embedded = undefined;
+    this.lease.renew();
+  }
+
+  /** False: it was known. */
+  childStarted(child: RunKey): boolean {
+    if (this.children.has(child)) return false;
+    this.children.add(child);
+    this.run.actor.send({ type: "child.started" });
+    return true;
+  }
+
+  childEnded(child: RunKey): void {
+    if (this.children.delete(child)) this.run.actor.send({ type: "child.ended" });
   }
 
   /** The runner lives in this process: while it holds `handle`, the lease renews itself. */
@@ -79,8 +110,6 @@ export class RunDesk {
     const deadlineMs = body.deadlineMs ?? defaultCancelDeadlineMs;
     const data = { by, deadlineMs, ...(body.reason !== undefined && { reason: body.reason }) };
     await run.publish([{ type: "cancel_requested", data }], { bySupervisor: true });
-    this.cancelBy(deadlineMs, by, body.reason);
-    this.abort(body.reason ?? "the user asked the run to stop");
   }
 
   /** Ends the run in the runner's place. */
@@ -92,11 +121,11 @@ export class RunDesk {
     );
   }
 
-  /** Frees all of it. */
-  end(ended: TerminalState | undefined): void {
+  /** Frees all of it. While nobody knows what became of a write, the runner goes on: the next desk adopts it. */
+  end(end: RunEnd): void {
     this.lease.end();
     this.cancelDeadline?.cancel();
-    this.abort(`the run is ${ended ?? "lost"}`);
+    if (end !== "unknown") this.abort(end === "fenced" ? "another runner has taken the run over" : `the run is ${end}`);
   }
 
   /** The first reason stands. */
@@ -106,22 +135,23 @@ export class RunDesk {
     if (controller && !controller.signal.aborted) controller.abort(new DOMException(this.abortReason, "AbortError"));
   }
 
-  private cancelBy(deadlineMs: number, by = "user", reason?: string): void {
+  private cancelRequested({ by, reason, deadlineMs }: EventDataOf<"cancel_requested">): void {
+    const data = { by: by ?? "user", reason: reason ?? "not stopped by its runner in time" };
+    const waitMs = Math.min(deadlineMs ?? defaultCancelDeadlineMs, maxCancelDeadlineMs);
     this.cancelDeadline?.cancel();
-    this.cancelDeadline = this.terms.deadlines.after(deadlineMs, () => {
+    this.cancelDeadline = this.terms.deadlines.after(waitMs, () => {
       // Refused in time: the run goes on.
       if (!this.run.isCancelling) return;
-      const data = { by, reason: reason ?? "not stopped by its runner in time" };
       this.writeTerminal(() => this.run.publish([{ type: "agent_cancelled", data }], { bySupervisor: true }));
     });
+    this.abort(reason ?? askedToStop);
   }
 
+  /** A terminal that the log did not take ends this desk; the one that is built next owes it again. */
   private writeTerminal(write: () => Promise<unknown>): void {
     if (this.run.isOver) return;
     write().catch((cause: unknown) => {
-      if (this.run.isOver) return;
       this.terms.journal.write("error", "run.terminalNotWritten", { runId: this.run.record.runId, cause });
-      this.terms.deadlines.after(retryMs, () => this.writeTerminal(write));
     });
   }
 }

@@ -11,13 +11,13 @@ import type { Fence, RunId, Seq, StreamKey, TenantId, UserId } from "../../proto
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { Contaminated, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
-import type { EventLog, NewEvent, NewRun, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
+import { Contaminated, Fenced, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
+import type { Append, EventLog, NewEvent, NewRun, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { contaminatedPath, sanitized } from "./contamination.ts";
-import { Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { bodyDigest, eventDigest } from "./digest.ts";
 import type { RunActor } from "./judge.ts";
-import type { PublishTerms, RunHost } from "./live-run.ts";
+import type { PublishTerms, RunEnd, RunHost } from "./live-run.ts";
 import { LiveRun } from "./live-run.ts";
 import type { Settings } from "./options.ts";
 import type { RunKey } from "./run-desk.ts";
@@ -26,6 +26,10 @@ import type { Supervisor } from "./supervisor.ts";
 
 const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
 const orphanPageSize = 1_000;
+/** From a write of unknown outcome to the look at what became of it, while the log does not answer. */
+const lookAfterMs = 1_000;
+/** `log/event-log`: a run is made with this one. */
+const firstFence: Fence = 1;
 
 export interface RunsTerms {
   readonly settings: Settings;
@@ -49,6 +53,8 @@ export class Runs {
   private readonly log: EventLog;
   private readonly desks = new Map<RunKey, RunDesk>();
   private readonly comingBack = new Map<RunKey, Promise<RunDesk | RunRecord | undefined>>();
+  /** Desks that a write of unknown outcome has ended, until the next one adopts what they held. */
+  private readonly lost = new Map<RunKey, RunDesk>();
   private readonly host: RunHost;
 
   constructor(terms: RunsTerms) {
@@ -70,7 +76,8 @@ export class Runs {
       },
       actor: (record, snapshot) => this.actor(record, snapshot),
       release: (actor) => terms.supervisor.release(actor),
-      drop: (run, ended) => this.drop(run, ended),
+      setLateApart: (record, events, ended) => this.setLateApart(record, events, ended),
+      drop: (run, end) => this.drop(run, end),
     };
   }
 
@@ -99,15 +106,25 @@ export class Runs {
   ): Promise<{ answer: StartRunAnswer; created: boolean; desk: RunDesk | undefined }> {
     const stream = streamKey(tenantId, body.userId as UserId);
     const runId = asRunId(body.runId ?? this.terms.nextId());
-    const parent = body.parentRunId === undefined ? undefined : await this.parent(stream, tenantId, asRunId(body.parentRunId));
+    const parent =
+      body.parentRunId === undefined ? undefined : await this.parent(stream, tenantId, asRunId(body.parentRunId));
     const record = this.newRun(tenantId, stream, runId, body);
     const event = this.startEvent(record, body, body.userId as UserId, traceparent);
-    const appended = await this.log.append({
+    const key = runKey(tenantId, runId);
+    // Before it is written: its parent must not complete meanwhile.
+    const isReserved = parent?.childStarted(key) ?? false;
+    const append: Append = {
       stream,
       events: [event],
       run: { tenantId, runId, expectedSeq: 0, create: record },
       durability: record.mode === "performance" ? "os" : undefined,
+    };
+    const appended = await this.log.append(append).catch((cause: unknown) => {
+      // It may be there, and then somebody must watch it.
+      this.lookAfter(record);
+      throw cause;
     });
+    if (appended.kind !== "appended" && isReserved) parent?.childEnded(key);
     if (appended.kind === "run_exists") return { ...(await this.asBefore(appended.run, record)), created: false };
     if (appended.kind !== "appended")
       throw new LogUnavailable({ message: `the run was not made: ${appended.kind}`, retryAfterMs: 0 });
@@ -116,7 +133,7 @@ export class Runs {
     actor.send({ type: "agent_started", data: { agent: body.agent } });
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
     const desk = this.sit(new LiveRun(this.host, live, actor, true));
-    parent?.run.actor.send({ type: "child.started" });
+    this.tellParent(live, (now) => now.childStarted(key));
     this.counts.eventsAccepted += 1;
     return { answer: { runId, fence, seq, offset, epoch }, created: true, desk };
   }
@@ -130,13 +147,19 @@ export class Runs {
   ): Promise<PublishAnswer> {
     const found = await this.find(tenantId, runId);
     if (found === undefined) throw new NotFound({ what: "run" });
-    if (!(found instanceof RunDesk)) return this.answerEnded(found, events);
+    if (!(found instanceof RunDesk)) return this.answerEnded(found, events, terms);
     return this.publishTo(found, events, terms);
   }
 
   /** The same, for who holds the desk: nothing is looked up. */
   publishTo(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
     return desk.run.publish(events, terms);
+  }
+
+  /** The desk that stands for this one now: after a write of unknown outcome it is another. */
+  current(desk: RunDesk): RunDesk {
+    const { tenantId, runId } = desk.run.record;
+    return desk.run.isOver ? (this.atHand(tenantId, runId) ?? desk) : desk;
   }
 
   /** For an embedded runner: a desk that was lost to a failed write is found again. */
@@ -173,38 +196,64 @@ export class Runs {
     if (!(desk instanceof RunDesk)) throw new RunEnded({ state: desk.ended ?? "completed" });
     await desk.run.settled();
     const claimed = await this.log.claim(tenantId, runId);
-    if (claimed === undefined) throw new NotFound({ what: "run" });
-    desk.run.fence = claimed.fence;
-    desk.lease.renew();
-    return { desk, ...claimed };
+    // A write of the older runner may have met the new fence, or ended the run, while the log was asked.
+    const now = await this.find(tenantId, runId);
+    if (now === undefined) throw new NotFound({ what: "run" });
+    if (!(now instanceof RunDesk)) throw new RunEnded({ state: now.ended ?? "completed" });
+    if (claimed === undefined)
+      throw new LogUnavailable({ message: "the run could not be claimed; repeat the call", retryAfterMs: 0 });
+    now.run.fence = Math.max(now.run.fence, claimed.fence);
+    now.takenOver();
+    return { desk: now, ...claimed };
   }
 
-  /** Puts every unfinished run of the store on the deadline wheel; none is brought back for it. */
+  /**
+   * Puts every unfinished run of the store on the deadline wheel; none is brought back for it. A runner that has
+   * not come back within its lease is treated as one that fell silent here: shown as stalled, then interrupted.
+   */
   async sweep(onOrphan: (record: RunRecord) => void): Promise<void> {
-    const { settings, deadlines } = this.terms;
     let before: string | undefined;
     do {
       const { runs, next } = await this.log.runs({ living: true, before, limit: orphanPageSize });
       for (const record of runs) {
         onOrphan(record);
-        deadlines.after(record.leaseMs + settings.graceMs, () => this.endOrphan(record));
+        this.terms.deadlines.after(record.leaseMs, () => this.lapseOrphan(record));
       }
       before = next ?? undefined;
     } while (before !== undefined);
   }
 
-  private endOrphan(record: RunRecord): void {
+  private lapseOrphan(record: RunRecord): void {
     // Its runner came back meanwhile: the desk's own lease watches it.
     if (this.atHand(record.tenantId, record.runId)) return;
     void this.find(record.tenantId, record.runId).then(
       (found) => {
-        if (found instanceof RunDesk && found.run.state !== "suspended") found.interrupt("lease_expired");
+        if (found instanceof RunDesk) found.lease.lapse();
       },
-      () => this.terms.deadlines.after(record.leaseMs, () => this.endOrphan(record)),
+      () => this.terms.deadlines.after(lookAfterMs, () => this.lapseOrphan(record)),
     );
   }
 
+  /** Brings back a run that nobody may ask for again, so that its lease is watched (L16). */
+  private lookAfter(record: Pick<RunRecord, "tenantId" | "runId" | "parentRunId">): void {
+    this.terms.deadlines.after(lookAfterMs, () => {
+      const { tenantId, runId } = record;
+      void this.find(tenantId, runId).then(
+        (found) => {
+          if (found === undefined) this.tellParent(record, (parent) => parent.childEnded(runKey(tenantId, runId)));
+        },
+        () => this.lookAfter(record),
+      );
+    });
+  }
+
+  /** One run is one desk: who comes second gets the one that is there. */
   private sit(run: LiveRun): RunDesk {
+    const there = this.atHand(run.record.tenantId, run.record.runId);
+    if (there && !there.run.isOver) {
+      this.terms.supervisor.release(run.actor);
+      return there;
+    }
     const { settings, deadlines, onStalled } = this.terms;
     const desk = new RunDesk(run, {
       clock: settings.clock,
@@ -220,15 +269,35 @@ export class Runs {
     return desk;
   }
 
-  private drop(run: LiveRun, ended: TerminalState | undefined): void {
-    const { tenantId, runId, parentRunId } = run.record;
+  private drop(run: LiveRun, end: RunEnd): void {
+    const { tenantId, runId } = run.record;
     const key = runKey(tenantId, runId);
+    const isAlive = end === "unknown" || end === "fenced";
+    if (!isAlive) this.tellParent(run.record, (parent) => parent.childEnded(key));
     const desk = this.desks.get(key);
     if (desk?.run !== run) return;
     this.desks.delete(key);
-    desk.end(ended);
+    desk.end(end);
     this.terms.supervisor.release(run.actor);
-    if (ended && parentRunId) this.atHand(tenantId, parentRunId)?.run.actor.send({ type: "child.ended" });
+    if (!isAlive) return;
+    if (end === "unknown") this.lost.set(key, desk);
+    this.lookAfter(run.record);
+  }
+
+  /** Word of a child for its parent. One that is being brought back may have missed it: it hears it then. */
+  private tellParent(
+    { tenantId, parentRunId }: Pick<RunRecord, "tenantId" | "parentRunId">,
+    tell: (parent: RunDesk) => void,
+  ): void {
+    if (parentRunId === undefined) return;
+    const parent = this.atHand(tenantId, parentRunId);
+    if (parent) return tell(parent);
+    this.comingBack.get(runKey(tenantId, parentRunId))?.then(
+      (back) => {
+        if (back instanceof RunDesk) tell(back);
+      },
+      () => {},
+    );
   }
 
   private actor(record: Pick<RunRecord, "profile">, snapshot?: unknown): RunActor {
@@ -243,8 +312,17 @@ export class Runs {
   }
 
   private async bringBack(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
+    const key = runKey(tenantId, runId);
+    const before = this.lost.get(key);
+    // What the lost desk has under way may still be written.
+    await before?.run.settled();
     const record = await this.log.run(tenantId, runId);
-    if (record === undefined || record.ended !== undefined) return record;
+    if (record === undefined || record.ended !== undefined) {
+      this.lost.delete(key);
+      before?.end(record?.ended ?? "interrupted");
+      if (record) this.tellParent(record, (parent) => parent.childEnded(key));
+      return record;
+    }
     const actor = this.actor(record);
     let afterSeq = 0;
     while (afterSeq < record.seq) {
@@ -258,8 +336,11 @@ export class Runs {
       afterSeq = lastSeq;
     }
     const { runs } = await this.log.living(record.stream);
-    for (const child of runs) if (child.parentRunId === runId) actor.send({ type: "child.started" });
-    return this.sit(new LiveRun(this.host, record, actor, false));
+    const desk = this.sit(new LiveRun(this.host, record, actor, false));
+    for (const child of runs) if (child.parentRunId === runId) desk.childStarted(runKey(tenantId, child.runId));
+    if (before) desk.adopt(before);
+    this.lost.delete(key);
+    return desk;
   }
 
   private async parent(stream: StreamKey, tenantId: TenantId, runId: RunId): Promise<RunDesk> {
@@ -292,12 +373,13 @@ export class Runs {
   private startEvent(run: NewRun, body: StartRunBody, owner: UserId, traceparent?: string): NewEvent {
     const { agent, parentRunId, parentToolCallId } = body;
     let input = body.input;
-    const path = contaminatedPath(input, JSON.stringify(input) ?? "", owner, "input");
+    const text = JSON.stringify(input) ?? "";
+    const path = contaminatedPath(text, owner, "input");
     if (path !== undefined) {
       this.counts.contaminationRefused += 1;
       if (this.terms.settings.contamination === "refuse")
         throw new Contaminated({ path, message: "names a user who does not own this run" });
-      input = sanitized(input, owner);
+      input = parseTrusted(sanitized(text, owner));
     }
     return {
       id: this.terms.nextId(),
@@ -309,31 +391,55 @@ export class Runs {
     };
   }
 
-  private async asBefore(there: RunRecord, wanted: NewRun): Promise<{ answer: StartRunAnswer; desk: RunDesk | undefined }> {
+  private async asBefore(
+    there: RunRecord,
+    wanted: NewRun,
+  ): Promise<{ answer: StartRunAnswer; desk: RunDesk | undefined }> {
     if (there.stream !== wanted.stream || there.startDigest !== wanted.startDigest)
       throw new RunExists({ message: `a run with this id exists and was made by another call` });
     const { epoch } = await this.log.position(there.stream);
     const found = await this.find(there.tenantId, there.runId);
     const { runId, firstOffset } = there;
     return {
-      // The answer of then, but for the fence: it must be one that works.
-      answer: { runId, fence: there.fence, seq: 1, offset: firstOffset, epoch },
+      // The answer of then: after a claim its fence is as dead as it would be for a runner that had it in time (L14).
+      answer: { runId, fence: firstFence, seq: 1, offset: firstOffset, epoch },
       desk: found instanceof RunDesk ? found : undefined,
     };
   }
 
   /** A retry of what was written before the end is answered as then; anything else comes too late. */
-  private async answerEnded(record: RunRecord, events: readonly EventInput[]): Promise<PublishAnswer> {
+  private async answerEnded(
+    record: RunRecord,
+    events: readonly EventInput[],
+    terms: PublishTerms,
+  ): Promise<PublishAnswer> {
+    if (!terms.bySupervisor && terms.fence !== record.fence)
+      throw new Fenced({ message: "this fence is not the newest: another runner held the run" });
     const names = events.flatMap(({ key }) => key ?? []);
     const known = names.length > 0 ? await this.log.knownKeys(record, names) : new Map<string, never>();
     let last = { seq: record.seq, offset: record.lastOffset };
     for (const { type, data, key } of events) {
       const before = key === undefined ? undefined : known.get(key);
-      if (key === undefined || before === undefined) throw new RunEnded({ state: record.ended ?? "completed" });
+      if (key === undefined || before === undefined) {
+        const state = record.ended ?? "completed";
+        if (!terms.bySupervisor) await this.setLateApart(record, events, state);
+        throw new RunEnded({ state });
+      }
       if (before.digest !== eventDigest(type, data)) throw new KeyConflict({ key, seq: before.seq });
       last = before;
     }
     return { seq: last.seq, offset: last.offset, duplicates: events.length };
+  }
+
+  /** What comes late is refused and kept apart with its reason (L2); the refusal does not depend on it. */
+  private setLateApart(record: RunRecord, events: readonly EventInput[], ended: TerminalState): Promise<unknown> {
+    const { stream, tenantId, runId } = record;
+    const reason = `it came after the run had ended: ${ended}`;
+    const time = this.terms.timeText();
+    const writes = events.map(({ type, data }) =>
+      this.log.quarantine({ stream, tenantId, runId, type, data: JSON.stringify(data), reason, time }),
+    );
+    return Promise.allSettled(writes);
   }
 }
 

@@ -75,7 +75,12 @@ export class Supervisor {
 
   /** Hands one frame to one connection. False: its transport is gone. */
   write(transport: Transport, frame: EncodedFrame, eventCount = 0): boolean {
-    if (!transport.write(this.#authority, frame)) return false;
+    try {
+      if (!transport.write(this.#authority, frame)) return false;
+    } catch {
+      // A socket that throws is as good as gone, and must not take the others of the fan-out with it.
+      return false;
+    }
     this.counts.framesSent += 1;
     this.counts.eventsSent += eventCount;
     this.counts.bytesSent += frame.bytes.length;
