@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect";
 import type { DevMode } from "../auth/dev-mode.ts";
 import { devBanner } from "../auth/dev-mode.ts";
 import { systemClock } from "../platform/clock.ts";
-import { startServer } from "../server.ts";
 import { jsonJournal } from "../telemetry/journal.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure } from "./command-line.ts";
@@ -42,6 +41,8 @@ export async function serve(given: Arguments): Promise<number> {
   const journal = jsonJournal(systemClock, config.logLevel, (line) => process.stderr.write(line));
   for (const warning of config.warnings) journal.write("warn", warning);
 
+  // After the settings are checked: a wrong one is said at once.
+  const { startServer } = await import("../server.ts");
   const life = Effect.gen(function* () {
     const server = yield* startServer({ config, journal, isDemo: given.has("demo") });
     process.stdout.write(`listening on ${server.url}\n`);

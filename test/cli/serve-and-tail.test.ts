@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -87,6 +89,27 @@ describe("runcast serve", () => {
         [2, "agent_thinking"],
         [3, "x.note"],
       ]);
+    },
+    timeoutMs,
+  );
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)(
+    "ends at once at a second %s, with %i",
+    async (signal, exitCode) => {
+      const { server, url } = await serve("--store", "memory:");
+      // A request that never ends holds up the drain for its grace.
+      const { port, hostname } = new URL(url);
+      const socket = connect(Number(port), hostname).on("error", () => {});
+      socket.write("GET / HTTP/1.1\r\n");
+      await once(socket, "connect");
+      server.child.kill(signal);
+      await server.errorLine(/draining; once more ends at once/);
+      server.child.kill(signal);
+      expect(await server.ended).toMatchObject({ code: exitCode });
+      socket.destroy();
     },
     timeoutMs,
   );
