@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkEvent, decodeClientFrame } from "../../protocol/codec.ts";
+import { closeCodes } from "../../protocol/close-codes.ts";
+import { decodeServerFrame } from "../../protocol/server-frame.ts";
+import type { House } from "../gateway/support/house.ts";
+import { keys, openHouse, token } from "../gateway/support/house.ts";
+import { hello } from "../gateway/support/socket.ts";
+
+const page = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+
+interface Example {
+  readonly kind: string;
+  readonly words: readonly string[];
+  readonly text: string;
+  readonly line: number;
+}
+
+const examples: readonly Example[] = [...page.matchAll(/^```json ?(.*)\n([\s\S]*?)^```$/gm)].map((match) => {
+  const [kind = "", ...words] = (match[1] ?? "").split(" ");
+  return { kind, words, text: (match[2] ?? "").trim(), line: page.slice(0, match.index).split("\n").length };
+});
+const ofKind = (kind: string) => examples.filter((example) => example.kind === kind);
+const titled = (list: readonly Example[]) => list.map((example) => [example.line, example] as const);
+
+/** Values that are another each time; their form is the same. */
+const volatile = new Set(["epoch", "id", "time", "ticket", "expiresAt", "leaseUntil", "startedAt"]);
+
+const anyText: unknown = expect.any(String);
+const someTexts: unknown = expect.arrayContaining([anyText]);
+
+/** What the page leaves open: `…` stands for any text, and a list of `…` for any list that is not empty. */
+function expected(value: unknown, key = ""): unknown {
+  if (value === "…" || volatile.has(key)) return anyText;
+  if (Array.isArray(value))
+    return value.length === 1 && value[0] === "…" ? someTexts : value.map((item) => expected(item));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, expected(item, name)]));
+}
+
+describe("the protocol page", () => {
+  it("says of every example what it is", () => {
+    const known = ["event", "client-frame", "bad-client-frame", "server-frame", "request", "answer"];
+    expect(examples.filter(({ kind }) => !known.includes(kind))).toEqual([]);
+    expect(examples.length).toBeGreaterThan(60);
+    for (const kind of known) expect(ofKind(kind).length).toBeGreaterThan(0);
+  });
+
+  it("has an example of every frame", () => {
+    const types = (kind: string) => new Set(ofKind(kind).map(({ text }) => JSON.parse(text).type));
+    expect(types("client-frame")).toEqual(new Set(["hello", "ack", "auth", "confirm", "command", "ping"]));
+    expect(types("server-frame")).toEqual(
+      new Set(["welcome", "snapshot", "events", "gap", "reply", "status", "auth_expiring", "pong", "goodbye"]),
+    );
+  });
+
+  it.each(titled(ofKind("client-frame")))("line %i: a client frame that the server takes", (_, { text }) => {
+    expect(decodeClientFrame(text)).toEqual({ ok: true, value: JSON.parse(text) });
+  });
+
+  it.each(titled(ofKind("bad-client-frame")))("line %i: a client frame that the server refuses", (_, { text }) => {
+    expect(decodeClientFrame(text).ok).toBe(false);
+  });
+
+  it.each(titled(ofKind("server-frame")))("line %i: a server frame that the client takes", (_, { text }) => {
+    expect(decodeServerFrame(text)).toEqual({ ok: true, value: JSON.parse(text) });
+  });
+
+  it.each(titled(ofKind("event")))("line %i: an event whose data holds", (_, { text }) => {
+    expect(checkEvent(JSON.parse(text))).toMatchObject({ ok: true });
+  });
+
+  it("names every close code", () => {
+    for (const code of Object.values(closeCodes)) expect(page).toContain(`| ${code} |`);
+  });
+});
+
+describe("the protocol page's HTTP examples", () => {
+  let house: House;
+  beforeAll(async () => {
+    house = await openHouse();
+  });
+  afterAll(() => house.close());
+
+  const exchanges = examples.flatMap((request, index) => {
+    const answer = examples[index + 1];
+    return request.kind === "request" && answer ? [[request.line, request, answer] as const] : [];
+  });
+  const credentials: Readonly<Record<string, () => Promise<string | undefined>>> = {
+    publisher: async () => keys.publisher,
+    admin: async () => keys.admin,
+    alice: () => token("alice"),
+    nobody: async () => undefined,
+  };
+
+  it("come in pairs", () => {
+    expect(exchanges.length).toBe(ofKind("answer").length);
+    for (const [, , answer] of exchanges) expect(answer.kind).toBe("answer");
+  });
+
+  // In the page's order: each stands on those before it.
+  it.each(exchanges)("line %i is answered as it says", async (_, request, answer) => {
+    const [method = "", path = "", who = ""] = request.words;
+    const [status, code] = answer.words;
+    const body = request.text === "" ? undefined : request.text;
+    const given = await house.call(method, path, { as: await credentials[who]?.(), body });
+    expect([given.status, given.body?.error?.code]).toEqual([Number(status), code]);
+    expect(given.body).toEqual(expected(JSON.parse(answer.text)));
+  });
+});
+
+describe("the protocol page's server frames", () => {
+  it("have the fields that a real server sends", async () => {
+    const house = await openHouse();
+    const run = await house.startRun({ userId: "alice", threadId: "thread-7" });
+    const socket = await hello(house.url, await token("alice"));
+    await socket.nextOf("snapshot");
+    await house.call("POST", `/v1/runs/${run.runId}/events`, {
+      as: keys.both,
+      body: { fence: run.fence, events: [{ type: "agent_thinking", data: {} }] },
+    });
+    await socket.nextOf("events");
+    socket.send({ type: "ping", ref: 4 });
+    await socket.nextOf("pong");
+    socket.send({ type: "command", ref: 9, name: "dance" });
+    await socket.nextOf("reply");
+    const closed = house.close();
+    await socket.nextOf("goodbye");
+    await closed;
+    const documented = ofKind("server-frame").map(({ text }) => JSON.parse(text));
+    for (const frame of socket.frames) {
+      const alike = documented.filter(({ type }) => type === frame.type).map((each) => Object.keys(each).toSorted());
+      expect(alike, frame.type).toContainEqual(Object.keys(frame).toSorted());
+    }
+    expect(new Set(socket.frames.map(({ type }) => type)).size).toBe(6);
+  });
+});
