@@ -9,18 +9,21 @@ export interface PageSignals {
   readonly hidden: () => void;
 }
 
+/** The part of a page that is used. A worker has no document, and Node neither that nor the events. */
+export interface PageScope extends Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">> {
+  readonly document?: Pick<Document, "visibilityState" | "addEventListener" | "removeEventListener"> | undefined;
+}
+
 /** Listens until the answer is called. */
-export function watchPage(signals: PageSignals): Unsubscribe {
-  // Node has neither a `window` nor these events, and a worker has no `document`.
-  const scope = typeof globalThis.addEventListener === "function" ? globalThis : undefined;
-  const page = typeof document === "undefined" ? undefined : document;
+export function watchPage(signals: PageSignals, scope: PageScope = globalThis): Unsubscribe {
+  const { document: page } = scope;
   const look = (): void => (page?.visibilityState === "hidden" ? signals.hidden() : signals.visible());
-  scope?.addEventListener("online", signals.online);
-  scope?.addEventListener("offline", signals.offline);
+  scope.addEventListener?.("online", signals.online);
+  scope.addEventListener?.("offline", signals.offline);
   page?.addEventListener("visibilitychange", look);
   return () => {
-    scope?.removeEventListener("online", signals.online);
-    scope?.removeEventListener("offline", signals.offline);
+    scope.removeEventListener?.("online", signals.online);
+    scope.removeEventListener?.("offline", signals.offline);
     page?.removeEventListener("visibilitychange", look);
   };
 }

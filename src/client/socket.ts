@@ -34,6 +34,7 @@ export class Socket {
     const socket = new Constructor(url, [subprotocol]);
     this.#socket = socket;
     socket.addEventListener("open", () => {
+      // Closing one that is still opening does not stop it everywhere.
       if (this.#isLeft) return socket.close();
       this.#isOpen = true;
       events.opened();
@@ -62,7 +63,6 @@ export class Socket {
   leave(code?: number): void {
     if (this.#isLeft) return;
     this.#isLeft = true;
-    // One that is still opening is closed by its open event: closing it now is an error in some implementations.
     if (code === undefined) this.#socket.close();
     else this.#socket.close(code);
   }

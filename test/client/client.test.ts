@@ -170,9 +170,11 @@ describe("client stream", () => {
   it("begins anew in another epoch: folded runs are forgotten, the gap is told, nothing is mixed", async () => {
     await using world = await clientUnderTest({ from: "start" });
     const items = world.client.events({ gaps: true });
-    const first = await welcomed(world.server, { head: 5 });
-    first.events(log.slice(0, 5));
-    await take(items, 5);
+    const first = await welcomed(world.server, { head: 12 });
+    first.events(oneRun("over", 2, 1));
+    first.events(log.slice(0, 5).map((event) => ({ ...event, offset: event.offset + 7 })));
+    await take(items, 12);
+    expect(world.client.runs()).toHaveLength(2);
     const lost = world.client.run("r-1").done;
     first.cut();
     await untilState(world.client, "waiting");
@@ -233,19 +235,26 @@ describe("client acks", () => {
   });
 
   it("does not come back for more while a window lies unread, so that cuts cannot fill the memory (L11)", async () => {
-    await using world = await clientUnderTest({ from: "start" });
+    const steps: string[] = [];
+    const token = (): string => {
+      steps.push("asks for a token");
+      return "token";
+    };
+    await using world = await clientUnderTest({ from: "start", token });
     const events = world.client.events();
     const first = await welcomed(world.server, { head: 9, windowEvents: 4 });
     first.events(log.slice(0, 4));
     await first.settled();
     world.client.cut();
     world.timers.advance(200);
-    await untilState(world.client, "connecting");
-    expect(world.server.connectionCount).toBe(1);
+    await first.closed;
+    expect(world.client.status.state).toBe("connecting");
+    steps.push("reads");
     await take(events, 1);
     const second = await welcomed(world.server, { resumed: "replayed", head: 9, windowEvents: 4 });
     second.events(log.slice(4, 8));
     expect((await take(events, 7)).map(({ offset }) => offset)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+    expect(steps).toEqual(["asks for a token", "reads", "asks for a token"]);
   });
 
   it("leaves a server that does not keep to its window", async () => {
