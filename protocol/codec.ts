@@ -15,23 +15,37 @@ import { bodyLimits, frameLimits, parseJson, refused } from "./json.ts";
 const maxPathChars = 300;
 const maxMessageChars = 1_000;
 
-/** Names the first thing that is wrong. */
-function firstIssue(error: z.core.$ZodError, prefix: string): { ok: false; issue: { path: string; message: string } } {
+/** Names the first thing that is wrong in `value`. */
+function firstIssue(error: z.core.$ZodError, value: unknown, prefix: string): ReturnType<typeof refused> {
   const issue = error.issues[0];
   if (issue === undefined) return refused(prefix, "is not valid");
   let path = prefix;
+  let there = value;
   for (const step of issue.path) {
     path += typeof step === "number" ? `[${step}]` : path === "" ? String(step) : `.${String(step)}`;
+    there = typeof there === "object" && there !== null ? Reflect.get(there, step) : undefined;
   }
-  return refused(path.slice(0, maxPathChars), describe(issue).slice(0, maxMessageChars));
+  const message = there === undefined ? "is missing" : describe(issue);
+  return refused(path.slice(0, maxPathChars), message.slice(0, maxMessageChars));
 }
+
+/** What zod calls a thing, as JSON calls it. */
+const plainNames: Readonly<Record<string, string>> = {
+  record: "an object",
+  object: "an object",
+  array: "an array",
+  int: "a whole number",
+  number: "a number",
+  string: "a string",
+  boolean: "true or false",
+};
 
 function describe(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "unrecognized_keys":
       return `has a field that is not known: ${issue.keys.slice(0, 5).join(", ").slice(0, 200)}`;
     case "invalid_type":
-      return `must be ${issue.expected}`;
+      return `must be ${plainNames[issue.expected] ?? issue.expected}`;
     case "invalid_value":
       return `must be one of ${issue.values.map(String).join(", ")}`;
     case "invalid_union":
@@ -60,7 +74,7 @@ export function check<Schema extends z.ZodMiniType>(
   prefix = "",
 ): Decoded<z.infer<Schema>> {
   const parsed = schema.safeParse(value);
-  return parsed.success ? { ok: true, value: parsed.data } : firstIssue(parsed.error, prefix);
+  return parsed.success ? { ok: true, value: parsed.data } : firstIssue(parsed.error, value, prefix);
 }
 
 /** A client frame from its text. */
@@ -86,10 +100,10 @@ export function checkEvent(
   const at = prefix === "" ? "" : `${prefix}.`;
   const { type, key } = event;
   const data = event.data ?? {};
-  if (typeof data !== "object" || Array.isArray(data)) return refused(`${at}data`, "must be object");
+  if (typeof data !== "object" || Array.isArray(data)) return refused(`${at}data`, "must be an object");
   if (Object.hasOwn(eventData, type)) {
     const parsed = eventData[type as keyof typeof eventData].safeParse(data);
-    if (!parsed.success) return firstIssue(parsed.error, `${at}data`);
+    if (!parsed.success) return firstIssue(parsed.error, data, `${at}data`);
   } else if (!isExtensionType(type)) {
     const known = Object.keys(eventData).join(", ");
     return refused(`${at}type`, `is not an event type; known are ${known}, and your own as x.<name>`);

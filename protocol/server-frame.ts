@@ -28,7 +28,7 @@ export function decodeServerFrame(text: string): Decoded<ServerFrame | undefined
   const json = parseJson(text, serverFrameLimits);
   if (!json.ok) return json;
   const frame = json.value;
-  if (typeof frame !== "object" || frame === null || !("type" in frame)) return refused("type", "must be string");
+  if (typeof frame !== "object" || frame === null || !("type" in frame)) return refused("type", "must be a string");
   if (typeof frame.type !== "string" || !Object.hasOwn(needed, frame.type)) return { ok: true, value: undefined };
   const fields = needed[frame.type as ServerFrame["type"]];
   for (const field of Object.keys(fields)) {
