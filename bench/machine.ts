@@ -11,7 +11,9 @@ const cycle: readonly RunFact[] = [
 ];
 
 function microsPerStep(actorCount: number): number {
-  const actors = Array.from({ length: actorCount }, () => createActor(runMachine, { input: { profile: "standard" } }).start());
+  const actors = Array.from({ length: actorCount }, () =>
+    createActor(runMachine, { input: { profile: "standard" } }).start(),
+  );
   for (const actor of actors) actor.send({ type: "agent_started", data: { agent: "bench" } });
   const run = (count: number): number => {
     const startMs = performance.now();

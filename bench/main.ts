@@ -25,7 +25,8 @@ const idleConnections = 5_000;
 const returningClients = 200;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 const fixed = (value: number, digits = 2): string => value.toFixed(digits);
 
 /** Rounds of both servers, taking turns, so that a slow minute hits both. */
@@ -35,12 +36,19 @@ async function fanOut(name: string, work: FanOut): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     raw.push(await measureFanOut("raw", work));
     ours.push(await measureFanOut("runcast", work));
-    say(`  round ${round + 1}: ws ${fixed(raw.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s, runcast ${fixed(ours.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s`);
+    say(
+      `  round ${round + 1}: ws ${fixed(raw.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s, runcast ${fixed(ours.at(-1)?.deliveriesPerSecond ?? 0, 0)}/s`,
+    );
   }
-  say(`${name}: ${work.users} user(s) × ${work.connectionsPerUser} connections, runs of 30 events, median of ${rounds}`);
+  say(
+    `${name}: ${work.users} user(s) × ${work.connectionsPerUser} connections, runs of 30 events, median of ${rounds}`,
+  );
   say("            deliveries/s   × ws   CPU s/100k   p50 ms   p99 ms");
   const floor = median(raw.map(({ deliveriesPerSecond }) => deliveriesPerSecond));
-  for (const [label, figures] of [["ws, no log", raw], ["runcast", ours]] as const) {
+  for (const [label, figures] of [
+    ["ws, no log", raw],
+    ["runcast", ours],
+  ] as const) {
     const rate = median(figures.map(({ deliveriesPerSecond }) => deliveriesPerSecond));
     const cells = [
       label.padEnd(11),
@@ -64,12 +72,16 @@ if (wants("fan-out")) {
 if (wants("idle")) {
   const raw = await measureIdle("raw", idleConnections);
   const ours = await measureIdle("runcast", idleConnections);
-  say(`W3: ${idleConnections} idle connections: ws ${fixed(raw.kibPerConnection, 1)} KiB each, runcast ${fixed(ours.kibPerConnection, 1)} KiB each`);
+  say(
+    `W3: ${idleConnections} idle connections: ws ${fixed(raw.kibPerConnection, 1)} KiB each, runcast ${fixed(ours.kibPerConnection, 1)} KiB each`,
+  );
 }
 if (wants("resume")) {
   const runs = [];
   for (let round = 0; round < rounds; round += 1) runs.push(await measureResume(returningClients));
   const lost = runs.reduce((sum, run) => sum + run.lost, 0);
-  say(`W4: ${returningClients} clients, 120 missed events each: all caught up in ${fixed(median(runs.map(({ ms }) => ms)), 0)} ms, ${lost} lost`);
+  say(
+    `W4: ${returningClients} clients, 120 missed events each: all caught up in ${fixed(median(runs.map(({ ms }) => ms)), 0)} ms, ${lost} lost`,
+  );
 }
 if (wants("crash")) say(await measureCrash());

@@ -72,4 +72,3 @@ export async function measureResume(clients: number): Promise<ResumeFigures> {
   await server.stop();
   return { clients, missedEach, ms, lost: got.reduce((sum, each) => sum + missedEach - each, 0) };
 }
-
