@@ -21,6 +21,11 @@ export function Composer({ suggestions, send, stop, cancelling }: ComposerProps)
   const field = useRef<HTMLTextAreaElement>(null);
 
   useEffect(() => {
+    // On a touch screen the keyboard would cover the page at once.
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+  }, []);
+
+  useEffect(() => {
     const area = field.current;
     if (area === null) return;
     area.style.height = "auto";

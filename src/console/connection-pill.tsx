@@ -39,7 +39,14 @@ export function ConnectionPill({ link }: { readonly link: Link }) {
 
 const events = (count: number) => (count === 1 ? "1 event" : `${count} events`);
 
-export function CutNotice({ outage, dismiss }: { readonly outage: Outage; readonly dismiss: () => void }) {
+interface CutNoticeProps {
+  readonly outage: Outage;
+  /** No gap was declared: then all that was missed has come. */
+  readonly whole: boolean;
+  readonly dismiss: () => void;
+}
+
+export function CutNotice({ outage, whole, dismiss }: CutNoticeProps) {
   const { cutAt, resumedAt, healedAt, missed = 0 } = outage;
   const healed = healedAt !== undefined && resumedAt !== undefined;
   return (
@@ -48,7 +55,7 @@ export function CutNotice({ outage, dismiss }: { readonly outage: Outage; readon
       {healed ? (
         <span>
           Away for {durationText(resumedAt - cutAt)}, <strong>missed {events(missed)}</strong>,{" "}
-          <strong>caught up in {durationText(healedAt - resumedAt)}</strong>. Nothing lost, nothing twice.
+          <strong>caught up in {durationText(healedAt - resumedAt)}</strong>.{whole && " Nothing lost, nothing twice."}
         </span>
       ) : (
         <span>
@@ -61,6 +68,24 @@ export function CutNotice({ outage, dismiss }: { readonly outage: Outage; readon
           <Icon name="cross" size={14} />
         </button>
       )}
+    </div>
+  );
+}
+
+/** Coming back by itself would not help: the token is not accepted, or the server said so for good. */
+export function StoppedNotice({
+  reason,
+  logout,
+}: {
+  readonly reason: string | undefined;
+  readonly logout: () => void;
+}) {
+  return (
+    <div className="cut-notice" role="alert" data-testid="stopped-notice">
+      <span>The connection has stopped{reason === undefined ? "" : `: ${reason}`}.</span>
+      <button type="button" className="button" onClick={logout}>
+        Log in again
+      </button>
     </div>
   );
 }

@@ -14,10 +14,11 @@ interface ConversationProps {
   readonly selected: string | undefined;
   readonly select: (runId: string) => void;
   readonly resolve: ResolveApproval;
+  readonly openRun: (runId: string) => void;
   readonly listed: boolean;
 }
 
-export function Conversation({ threadId, turns, selected, select, resolve, listed }: ConversationProps) {
+export function Conversation({ threadId, turns, selected, select, resolve, openRun, listed }: ConversationProps) {
   const scroll = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
 
@@ -37,7 +38,7 @@ export function Conversation({ threadId, turns, selected, select, resolve, liste
         sticks.current = scrollHeight - scrollTop - clientHeight < stickyPx;
       }}
     >
-      <div className="talk-column" role="log" aria-label="Conversation">
+      <div className="talk-column" role="log" aria-live="off" aria-label="Conversation">
         {turns.length === 0 && listed && (
           <div className="welcome">
             <h1>Ask, and watch it work</h1>
@@ -54,6 +55,7 @@ export function Conversation({ threadId, turns, selected, select, resolve, liste
             selected={entry.view.runId === selected && turns.length > 1}
             select={select}
             resolve={resolve}
+            openRun={openRun}
           />
         ))}
       </div>

@@ -17,6 +17,14 @@ function matches(event: StreamEvent, words: string, deltas: boolean): boolean {
   );
 }
 
+/** What a reader looks for first in an event of this type; all of it is a click away. */
+function brief({ data }: StreamEvent): string {
+  const { channel, text, toolName, ...rest } = data as Readonly<Record<string, unknown>>;
+  if (typeof text === "string") return `${typeof channel === "string" ? `${channel} ` : ""}${JSON.stringify(text)}`;
+  if (typeof toolName === "string") return `${toolName} ${JSON.stringify(rest["args"] ?? rest)}`;
+  return JSON.stringify(data);
+}
+
 const EventRow = memo(function EventRow({
   event,
   open,
@@ -36,7 +44,7 @@ const EventRow = memo(function EventRow({
         <span className="event-offset">{event.offset}</span>
         <span className="event-seq">{event.seq ?? ""}</span>
         <span className="event-type">{event.type}</span>
-        <span className="event-data">{JSON.stringify(event.data)}</span>
+        <span className="event-data">{brief(event)}</span>
         {event.repaired && <span className="repaired">repaired</span>}
         <time className="event-time" dateTime={event.time}>
           {clockText(event.time)}

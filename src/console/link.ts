@@ -51,7 +51,7 @@ export function linkText(link: Link, nowMs: number): string {
     case "offline":
       return "offline";
     case "stopped":
-      return link.reason === undefined ? "stopped" : `stopped: ${link.reason}`;
+      return "stopped";
     case "reconnecting": {
       const waitMs = link.retryAt === undefined ? 0 : link.retryAt - nowMs;
       return waitMs > 0 ? `reconnecting in ${Math.ceil(waitMs / 1_000)} s` : "reconnecting";

@@ -3,7 +3,8 @@
  * code and links inside. It never makes HTML: `rich-text` turns the tree into elements, so text stays text.
  */
 export type Inline =
-  | { readonly type: "text" | "bold" | "italic" | "code"; readonly text: string }
+  | { readonly type: "text" | "code"; readonly text: string }
+  | { readonly type: "bold" | "italic"; readonly content: readonly Inline[] }
   | { readonly type: "link"; readonly text: string; readonly href: string };
 
 export type Block =
@@ -14,9 +15,9 @@ export type Block =
   | { readonly type: "rule" };
 
 // One alternative per inline form; code first, as nothing inside it is read. Every length is bounded, so that text
-// made of openings costs no more than its length; a star between letters or digits multiplies.
+// made of openings costs no more than its length; a star or an underscore inside a word is part of it.
 const inlineForms =
-  /`([^`]{1,2000})`|\*\*(?=\S)([^*]{1,500})(?<=\S)\*\*|(?<![\w*])\*(?=\S)([^*]{1,500})(?<=\S)\*(?![\w*])|(?<!\w)_(?=\S)([^_]{1,500})(?<=\S)_(?!\w)|\[([^[\]]{1,300})\]\(([^)\s]{1,2000})\)/g;
+  /`([^`]{1,2000})`|\*\*(?=\S)([^*]{1,500})(?<=\S)\*\*|(?<![\w*])\*(?=\S)([^*]{1,500})(?<=\S)\*(?![\w*])|(?<!\w)_(?=\S)((?:[^_]|(?<=\w)_(?=\w)){1,500})(?<=\S)_(?!\w)|\[([^[\]]{1,300})\]\(([^)\s]{1,2000})\)/g;
 
 /** Only what a click may safely follow. */
 const isSafeHref = (href: string): boolean => /^https?:\/\//i.test(href);
@@ -30,8 +31,8 @@ export function parseInline(text: string): Inline[] {
     const italic = star ?? underscore;
     if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
     if (code !== undefined) parts.push({ type: "code", text: code });
-    else if (bold !== undefined) parts.push({ type: "bold", text: bold });
-    else if (italic !== undefined) parts.push({ type: "italic", text: italic });
+    else if (bold !== undefined) parts.push({ type: "bold", content: parseInline(bold) });
+    else if (italic !== undefined) parts.push({ type: "italic", content: parseInline(italic) });
     else if (label !== undefined && href !== undefined && isSafeHref(href))
       parts.push({ type: "link", text: label, href });
     else parts.push({ type: "text", text: whole });

@@ -8,9 +8,17 @@ function InlineText({ content }: { readonly content: readonly Inline[] }) {
   return content.map((part, index) => {
     switch (part.type) {
       case "bold":
-        return <strong key={index}>{part.text}</strong>;
+        return (
+          <strong key={index}>
+            <InlineText content={part.content} />
+          </strong>
+        );
       case "italic":
-        return <em key={index}>{part.text}</em>;
+        return (
+          <em key={index}>
+            <InlineText content={part.content} />
+          </em>
+        );
       case "code":
         return <code key={index}>{part.text}</code>;
       case "link":

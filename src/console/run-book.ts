@@ -6,6 +6,7 @@ import { isLivingState } from "../../machines/legality.ts";
 import type { RunEvent, StreamEvent } from "../../protocol/event.ts";
 import type { RunSummary } from "../../protocol/http.ts";
 import type { RunView } from "../../protocol/run-view.ts";
+import { EventTail } from "./event-tail.ts";
 import { emptyTimeline, foldEvent, promptOf, type Timeline } from "./timeline.ts";
 
 /** Reads of the past; both answer for the user that is logged in. */
@@ -43,7 +44,6 @@ export interface BookPage {
   readonly listed: boolean;
 }
 
-const maxEvents = 600;
 const maxGaps = 20;
 /** About one picture: tokens that come faster are drawn together. */
 const flushMs = 16;
@@ -58,11 +58,11 @@ export class RunBook {
   /** The newest folded view of a run, as the client has it. */
   readonly #viewOf: (runId: string) => RunView | undefined;
   readonly #listeners = new Set<() => void>();
-  #entries = new Map<string, RunEntry>();
+  readonly #entries = new Map<string, RunEntry>();
   /** Events of runs whose history is not here yet. */
-  #waiting = new Map<string, RunEvent[]>();
-  #touched = new Set<string>();
-  #events: StreamEvent[] = [];
+  readonly #waiting = new Map<string, RunEvent[]>();
+  readonly #touched = new Set<string>();
+  readonly #tail = new EventTail();
   #gaps: readonly GapNotice[] = [];
   #listed = false;
   #boundary = Number.POSITIVE_INFINITY;
@@ -90,6 +90,17 @@ export class RunBook {
       this.#put(runId, { timeline: emptyTimeline, history: "none" });
       this.open(runId);
     }
+    this.#changed();
+  }
+
+  /** The log is another one: nothing that was known is true. */
+  reset(): void {
+    this.#beginnings += 1;
+    this.#boundary = Number.POSITIVE_INFINITY;
+    this.#entries.clear();
+    this.#waiting.clear();
+    this.#touched.clear();
+    this.#tail.clear();
     this.#changed();
   }
 
@@ -128,7 +139,7 @@ export class RunBook {
   }
 
   event(event: StreamEvent): void {
-    this.#note(event);
+    this.#tail.add(event);
     if (event.runId !== undefined) {
       if (event.type === "agent_started") this.#begun(event);
       const entry = this.#entries.get(event.runId);
@@ -197,20 +208,8 @@ export class RunBook {
     const all = [...past, ...(this.#waiting.get(runId) ?? [])];
     this.#waiting.delete(runId);
     this.#put(runId, { timeline: all.reduce(foldEvent, emptyTimeline), history: "whole" });
-    for (const event of past) this.#note(event);
+    for (const event of past) this.#tail.add(event);
     this.#changed();
-  }
-
-  /** Into the list of events, in the order of the stream. */
-  #note(event: StreamEvent): void {
-    const last = this.#events.at(-1);
-    if (last === undefined || last.offset < event.offset) this.#events.push(event);
-    else {
-      const at = this.#events.findIndex((other) => other.offset >= event.offset);
-      if (this.#events[at]?.offset === event.offset) return;
-      this.#events.splice(at, 0, event);
-    }
-    if (this.#events.length > 2 * maxEvents) this.#events = this.#events.slice(-maxEvents);
   }
 
   #putSummary(summary: RunSummary): void {
@@ -262,7 +261,7 @@ export class RunBook {
       runs: [...this.#entries.values()].toSorted((one, other) =>
         other.view.startedAt.localeCompare(one.view.startedAt),
       ),
-      events: this.#events.slice(-maxEvents),
+      events: this.#tail.newest(),
       gaps: this.#gaps,
       listed: this.#listed,
     };

@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { agoText } from "./durations.ts";
 import { Icon } from "./icon.tsx";
 import type { RunEntry } from "./run-book.ts";
+import { stateName } from "./state-name.ts";
 
 const refreshMs = 30_000;
 
@@ -48,7 +49,7 @@ export function RunList({ runs, selected, threadId, select, startThread }: RunLi
                 <span className={`state-dot ${stalled ? "stalled" : state}`} />
                 <span className="run-title">{entry.title}</span>
                 <span className="run-meta">
-                  {stalled ? "stalled" : state} · {agoText(startedAt, nowMs)}
+                  {stalled ? "stalled" : stateName(state)} · {agoText(startedAt, nowMs)}
                 </span>
               </button>
             </li>

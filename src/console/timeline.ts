@@ -4,6 +4,7 @@
  */
 import type { EventDataOf, RunEvent, TerminalType } from "../../protocol/event.ts";
 import type { CallStatus } from "../../protocol/run-view.ts";
+import { endWords, noteWords } from "./step-words.ts";
 
 interface StepFields {
   readonly key: string;
@@ -87,7 +88,7 @@ function foldText(steps: readonly Step[], event: RunEvent, data: EventDataOf<"ag
     return [...closeOpen(steps), { kind: "thinking", key, time, text, open: !whole } as const];
   }
   return put(
-    steps,
+    steps.some((step) => step.kind === "thinking" && step.open) ? closeOpen(steps) : steps,
     (step): step is AnswerStep => step.kind === "answer" && step.messageId === messageId,
     (answer) => ({ ...answer, text: joined(answer.text), open: !whole }),
     () => ({ kind: "answer", key, time, messageId, text, open: !whole }),
@@ -154,50 +155,6 @@ function durationOf(measured: number | undefined, from: string | undefined, upto
   return Number.isFinite(between) ? { durationMs: Math.max(0, between) } : {};
 }
 
-const approvals = (count: number) => (count === 1 ? "an approval" : `${count} approvals`);
-
-function noteOf(event: RunEvent): string | undefined {
-  switch (event.type) {
-    case "agent_suspended":
-      return `Waits for ${event.data.approvals?.length ? approvals(event.data.approvals.length) : event.data.reason}`;
-    case "agent_resumed":
-      return "Goes on";
-    case "approval_resolved":
-      return `${event.data.decision === "approve" ? "Approved" : "Denied"}${event.data.by ? ` by ${event.data.by}` : ""}`;
-    case "cancel_requested":
-      return `Stop requested${event.data.by ? ` by ${event.data.by}` : ""}`;
-    case "cancel_refused":
-      return `Stop refused${event.data.reason ? `: ${event.data.reason}` : ""}`;
-    case "agent_handoff":
-      return `Handed over from ${event.data.from} to ${event.data.to}`;
-    case "agent_progress":
-      return event.data.message ?? (event.data.percent === undefined ? undefined : `${event.data.percent} %`);
-    default:
-      return undefined;
-  }
-}
-
-function endOf(event: RunEvent): string | undefined {
-  switch (event.type) {
-    case "agent_completed":
-      return "Completed";
-    case "agent_failed":
-      return `Failed: ${event.data.error.message}`;
-    case "agent_cancelled":
-      return `Cancelled${event.data.by ? ` by ${event.data.by}` : ""}${event.data.reason ? `: ${event.data.reason}` : ""}`;
-    case "agent_interrupted":
-      return `Interrupted: ${interruptions[event.data.reason]}`;
-    default:
-      return undefined;
-  }
-}
-
-const interruptions = {
-  lease_expired: "its runner fell silent",
-  deadline: "it took too long",
-  shutdown: "the server shut down",
-} as const;
-
 /** Folds one event in; an event that is not newer than what is folded changes nothing. */
 export function foldEvent(timeline: Timeline, event: RunEvent): Timeline {
   if (event.seq <= timeline.seq) return timeline;
@@ -238,10 +195,10 @@ function foldStep(steps: readonly Step[], event: RunEvent): readonly Step[] {
       );
     }
     default: {
-      const end = endOf(event);
+      const end = endWords(event);
       if (end !== undefined)
         return [...closeOpen(steps), { ...fields, kind: "end", type: event.type as TerminalType, text: end }];
-      const note = noteOf(event);
+      const note = noteWords(event);
       return note === undefined
         ? steps
         : [...closeOpen(steps), { ...fields, kind: "note", type: event.type, text: note }];

@@ -71,7 +71,9 @@ function feed(client: Client, book: RunBook): () => void {
     }),
     client.on("gap", ({ from, upto, reason }) => {
       book.gap({ from, upto, reason });
-      begun = client.runs();
+      // Of a log that is no more, nothing that we hold is true; a snapshot of the new one follows.
+      if (reason === "epoch" || reason === "ahead") book.reset();
+      else begun = client.runs();
     }),
     // Follows a snapshot or a gap at once, before any event: only now does the cursor say where the stream goes on.
     client.on("status", ({ cursor }) => {
@@ -90,18 +92,19 @@ function useLink(client: Client, cutUntil: { readonly current: number }) {
   const [link, setLink] = useState<Link>(() => linkOf(client.status, 0, Date.now()));
   const [outage, setOutage] = useState<Outage>();
   const before = useRef(link);
-  useEffect(
-    () =>
-      client.on("status", (status) => {
-        const nowMs = Date.now();
-        const now = linkOf(status, cutUntil.current, nowMs);
-        const previous = before.current;
-        before.current = now;
-        setLink(now);
-        setOutage((known) => foldOutage(known, previous, now, nowMs));
-      }),
-    [client, cutUntil],
-  );
+  useEffect(() => {
+    const look = (status: ClientStatus) => {
+      const nowMs = Date.now();
+      const now = linkOf(status, cutUntil.current, nowMs);
+      const previous = before.current;
+      before.current = now;
+      setLink(now);
+      setOutage((known) => foldOutage(known, previous, now, nowMs));
+    };
+    // It may have moved since the first picture.
+    look(client.status);
+    return client.on("status", look);
+  }, [client, cutUntil]);
   return { link, outage, dismissOutage: useCallback(() => setOutage(undefined), []) };
 }
 

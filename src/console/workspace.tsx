@@ -1,7 +1,7 @@
 /** The page of a user who is logged in: bar, runs, conversation, machine and stream, all fed by one connection. */
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { Composer } from "./composer.tsx";
-import { CutNotice } from "./connection-pill.tsx";
+import { CutNotice, StoppedNotice } from "./connection-pill.tsx";
 import { Conversation } from "./conversation.tsx";
 import { EventInspector } from "./event-inspector.tsx";
 import { GapNotices } from "./gap-notices.tsx";
@@ -35,6 +35,7 @@ const threadOf = ({ view }: RunEntry): string => view.threadId ?? view.runId;
 
 export function Workspace({ identity, threadId, openThread, logout }: WorkspaceProps) {
   const stream = useStream(identity);
+  const { openRun } = stream;
   const { runs, events, gaps, listed } = stream.page;
   const [chosen, setChosen] = useState<string>();
   const [tab, setTab] = useState<Tab>("talk");
@@ -48,8 +49,8 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
   const newestId = newest?.view.runId;
   useEffect(() => setChosen(undefined), [newestId, threadId]);
   useEffect(() => {
-    for (const entry of turns) if (entry.history === "none") stream.openRun(entry.view.runId);
-  }, [turns, stream]);
+    for (const entry of turns) if (entry.history === "none") openRun(entry.view.runId);
+  }, [turns, openRun]);
 
   const select = useCallback(
     (entry: RunEntry) => {
@@ -75,7 +76,10 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
       />
       <main className="talk">
         <div className="notices">
-          {stream.outage !== undefined && <CutNotice outage={stream.outage} dismiss={stream.dismissOutage} />}
+          {stream.link.phase === "stopped" && <StoppedNotice logout={logout} reason={stream.link.reason} />}
+          {stream.outage !== undefined && (
+            <CutNotice outage={stream.outage} whole={gaps.length === 0} dismiss={stream.dismissOutage} />
+          )}
           <GapNotices gaps={gaps} dismiss={stream.dismissGaps} />
         </div>
         <Conversation
@@ -84,6 +88,7 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
           selected={shown?.view.runId}
           select={setChosen}
           resolve={stream.resolve}
+          openRun={openRun}
           listed={listed}
         />
         <Composer

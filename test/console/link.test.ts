@@ -65,6 +65,6 @@ describe("link text", () => {
     const waiting: Link = { ...link("reconnecting", 0, 0), retryAt: 5_000 };
     expect(linkText(waiting, 3_100)).toBe("reconnecting in 2 s");
     expect(linkText(waiting, 5_001)).toBe("reconnecting");
-    expect(linkText({ ...link("stopped", 0, 0), reason: "no token" }, 0)).toBe("stopped: no token");
+    expect(linkText({ ...link("stopped", 0, 0), reason: "no token" }, 0)).toBe("stopped");
   });
 });

@@ -5,9 +5,9 @@ describe("markdown", () => {
   it("reads bold, italic, code and links, and leaves the rest alone", () => {
     expect(parseInline("a **b c** and *d*, `x*y*z`, [site](https://example.org/a), 2*3*4")).toEqual([
       { type: "text", text: "a " },
-      { type: "bold", text: "b c" },
+      { type: "bold", content: [{ type: "text", text: "b c" }] },
       { type: "text", text: " and " },
-      { type: "italic", text: "d" },
+      { type: "italic", content: [{ type: "text", text: "d" }] },
       { type: "text", text: ", " },
       { type: "code", text: "x*y*z" },
       { type: "text", text: ", " },
@@ -19,6 +19,19 @@ describe("markdown", () => {
   it("keeps names with underscores whole", () => {
     expect(parseInline("tool_executing and agent_started")).toEqual([
       { type: "text", text: "tool_executing and agent_started" },
+    ]);
+  });
+
+  it("reads code and names inside italics", () => {
+    expect(parseInline("_set `A_KEY` or an_other_")).toEqual([
+      {
+        type: "italic",
+        content: [
+          { type: "text", text: "set " },
+          { type: "code", text: "A_KEY" },
+          { type: "text", text: " or an_other" },
+        ],
+      },
     ]);
   });
 
@@ -46,7 +59,7 @@ describe("markdown", () => {
       "code",
       "paragraph",
     ]);
-    expect(blocks[1]).toMatchObject({ ordered: false, items: [[{ text: "one" }], [{ type: "bold", text: "two" }]] });
+    expect(blocks[1]).toMatchObject({ ordered: false, items: [[{ text: "one" }], [{ type: "bold" }]] });
     expect(blocks[2]).toMatchObject({ ordered: true });
     expect(blocks[5]).toEqual({ type: "code", language: "ts", text: "let a = 1;\n\n# no" });
   });
@@ -61,7 +74,7 @@ describe("markdown", () => {
 
   it("stays fast on text made to be slow", () => {
     const startedAt = performance.now();
-    parseMarkdown(`${"*a".repeat(20_000)}${"[".repeat(20_000)}${"**x ".repeat(5_000)}`);
+    parseMarkdown(`${"*a".repeat(20_000)}${"[".repeat(20_000)}${"**x ".repeat(5_000)}${" _a".repeat(10_000)}`);
     expect(performance.now() - startedAt).toBeLessThan(500);
   });
 });

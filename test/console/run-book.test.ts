@@ -181,6 +181,17 @@ describe("run book", () => {
     expect(await shown("r")).toMatchObject({ title: "ask r", history: "none", view: { state: "completed" } });
   });
 
+  it("forgets everything of a log that is no more, also what is still being read", async () => {
+    const { log, book, reads, shown } = setup();
+    log.push(...run("r", 0).slice(0, 3));
+    book.begin(3, [viewOf(log)]);
+    book.open("r");
+    book.reset();
+    reads[0]?.answer();
+    expect(await shown("r")).toBeUndefined();
+    expect(book.page().events).toEqual([]);
+  });
+
   it("holds a bounded list of events", async () => {
     const { book, deliver } = setup();
     book.begin(0, []);

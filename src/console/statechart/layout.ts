@@ -47,7 +47,7 @@ export interface Chart {
 }
 
 // Units of the picture: one is one CSS pixel when the panel is as wide as the chart.
-const nodeHeight = 32;
+const nodeHeight = 30;
 const charWidth = 7.4;
 const nodePadding = 26;
 const labelCharWidth = 5.7;
@@ -61,18 +61,18 @@ const layoutOptions = {
   "elk.edgeRouting": "ORTHOGONAL",
   "elk.layered.nodePlacement.strategy": "BRANDES_KOEPF",
   "elk.layered.nodePlacement.bk.fixedAlignment": "BALANCED",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "22",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "15",
   "elk.spacing.nodeNode": "16",
   "elk.spacing.edgeNode": "14",
   "elk.spacing.edgeEdge": "12",
-  "elk.layered.spacing.edgeNodeBetweenLayers": "14",
-  "elk.layered.spacing.edgeEdgeBetweenLayers": "12",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "9",
+  "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
   "elk.edgeLabels.inline": "true",
   "elk.layered.considerModelOrder.strategy": "PREFER_NODES",
   "elk.layered.cycleBreaking.strategy": "MODEL_ORDER",
   "elk.padding": "[top=4,left=4,bottom=4,right=4]",
 };
-const groupOptions = { "elk.padding": "[top=26,left=14,bottom=14,right=14]" };
+const groupOptions = { "elk.padding": "[top=24,left=12,bottom=11,right=12]" };
 
 /** The line's words; ways into and out of a life need none, as their events bear the names of their ends. */
 function labelOf(edge: GraphEdge, graph: RunGraph): string | undefined {

@@ -5,16 +5,11 @@
 import { useEffect, useRef, useState } from "react";
 import { runChart } from "virtual:run-chart";
 import type { RunState } from "../../../protocol/run-view.ts";
+import { stateName } from "../state-name.ts";
 import type { ChartEdge, ChartNode } from "./layout.ts";
 
 /** How long a taken way stays lit. */
 const trailMs = 1_400;
-const stateNames: Readonly<Record<string, string>> = {
-  toolExecuting: "tool executing",
-  toolCompleted: "tool completed",
-};
-const nameOf = (id: string) => stateNames[id] ?? id;
-
 /** The line between two states: their own, or the one of a group that holds an end. */
 function wayBetween(from: string, to: string): ChartEdge | undefined {
   const ends = (id: string) => [id, ...(runChart.parents[id] ?? []).toReversed()];
@@ -63,7 +58,7 @@ function StateBox({ node, lit }: { readonly node: ChartNode; readonly lit: boole
           markerEnd="url(#chart-arrow)"
         >
           <title>
-            Stays in {nameOf(node.id)}: {node.loop.join(", ")}
+            Stays in {stateName(node.id)}: {node.loop.join(", ")}
           </title>
         </path>
       )}
@@ -79,7 +74,7 @@ function StateBox({ node, lit }: { readonly node: ChartNode; readonly lit: boole
       )}
       <rect className="chart-box" x={node.x} y={node.y} width={node.width} height={node.height} rx={9} />
       <text x={node.x + node.width / 2} y={node.y + node.height / 2}>
-        {nameOf(node.id)}
+        {stateName(node.id)}
       </text>
     </g>
   );
@@ -91,7 +86,7 @@ function Way({ edge, trail }: { readonly edge: ChartEdge; readonly trail: Trail 
     <g className={`chart-way${edge.shortcut ? " shortcut" : ""}${taken ? " taken" : ""}`}>
       <path d={edge.path} markerEnd={taken ? "url(#chart-arrow-lit)" : "url(#chart-arrow)"}>
         <title>
-          {nameOf(edge.source)} → {nameOf(edge.target)}: {edge.events.join(", ")}
+          {stateName(edge.source)} → {stateName(edge.target)}: {edge.events.join(", ")}
           {edge.shortcut ? " (profile standard only)" : ""}
         </title>
       </path>
@@ -120,7 +115,7 @@ export function RunChart({ runId, state }: { readonly runId: string | undefined;
       data-testid="statechart"
       data-state={state}
       role="img"
-      aria-label={`State of the run: ${nameOf(state)}`}
+      aria-label={`State of the run: ${stateName(state)}`}
       viewBox={`0 0 ${runChart.width} ${runChart.height}`}
     >
       <defs>

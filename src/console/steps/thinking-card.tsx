@@ -19,7 +19,7 @@ export function ThinkingCard({ step, living }: { readonly step: ThinkingStep; re
     return (
       <p className={thinks ? "thinking plain active" : "thinking plain"}>
         {thinks ? "Thinking" : "Thinking step"}
-        {step.number !== undefined && <span className="step-number">step {step.number + 1}</span>}
+        {step.number !== undefined && <span className="step-number">step {step.number}</span>}
       </p>
     );
   }

@@ -44,43 +44,46 @@ export function ToolCard({ step, living }: { readonly step: ToolStep; readonly l
   const over = !runs && step.status !== "proposed";
   const outcome = step.error ?? step.result;
   return (
-    <details
+    <div
       className={`tool-card ${step.status}`}
       data-testid="tool-card"
       data-tool={step.toolName}
       data-status={step.status}
     >
-      <summary>
-        <Icon name="tool" size={15} />
-        <span className="tool-name mono">{step.toolName}</span>
-        <span className="tool-brief">{brief(step.args)}</span>
-        {runs && living && step.startedAt !== undefined && <Elapsed since={step.startedAt} />}
-        {step.durationMs !== undefined && <span className="mono tool-time">{durationText(step.durationMs)}</span>}
-        <span className="tool-status">{words[step.status]}</span>
-        <Icon name="chevron" size={14} />
-      </summary>
-      <div className="tool-body">
-        <h4>Arguments</h4>
-        <JsonText value={step.args ?? {}} />
-        {step.progress !== undefined && !over && (
-          <>
-            <h4>Progress</h4>
-            <JsonText value={step.progress} />
-          </>
-        )}
-        {over && (
-          <>
-            <h4>{step.error === undefined ? "Result" : "Error"}</h4>
-            <JsonText value={outcome ?? null} />
-          </>
-        )}
-      </div>
-      {over && (
-        <div className="tool-outcome" data-testid="step" data-type="tool_completed" data-status={step.status}>
-          <span className="tool-arrow">{step.error === undefined ? "→" : "!"}</span>
-          <span className="mono">{brief(outcome ?? null)}</span>
+      <details>
+        <summary>
+          <Icon name="tool" size={15} />
+          <span className="tool-name mono">{step.toolName}</span>
+          <span className="tool-brief">{brief(step.args)}</span>
+          {step.attempt > 1 && <span className="tool-time">attempt {step.attempt}</span>}
+          {runs && living && step.startedAt !== undefined && <Elapsed since={step.startedAt} />}
+          {step.durationMs !== undefined && <span className="mono tool-time">{durationText(step.durationMs)}</span>}
+          <span className="tool-status">{words[step.status]}</span>
+          <Icon name="chevron" size={14} />
+        </summary>
+        <div className="tool-body">
+          <h4>Arguments</h4>
+          <JsonText value={step.args ?? {}} />
+          {step.progress !== undefined && !over && (
+            <>
+              <h4>Progress</h4>
+              <JsonText value={step.progress} />
+            </>
+          )}
+          {over && (
+            <>
+              <h4>{step.error === undefined ? "Result" : "Error"}</h4>
+              <JsonText value={outcome ?? null} />
+            </>
+          )}
         </div>
+      </details>
+      {over && (
+        <p className="tool-outcome" data-testid="step" data-type="tool_completed" data-status={step.status}>
+          <span className="tool-arrow">{step.error === undefined ? "→" : "!"}</span>
+          <span className="mono">{outcome === undefined ? words[step.status] : brief(outcome)}</span>
+        </p>
       )}
-    </details>
+    </div>
   );
 }

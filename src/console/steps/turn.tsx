@@ -73,9 +73,10 @@ interface TurnProps {
   readonly selected: boolean;
   readonly select: (runId: string) => void;
   readonly resolve: ResolveApproval;
+  readonly openRun: (runId: string) => void;
 }
 
-export const Turn = memo(function Turn({ entry, selected, select, resolve }: TurnProps) {
+export const Turn = memo(function Turn({ entry, selected, select, resolve, openRun }: TurnProps) {
   const { view, timeline } = entry;
   const living = isLiving(entry);
   const open = living ? view.approvals.filter((approval) => approval.decision === undefined) : [];
@@ -95,7 +96,10 @@ export const Turn = memo(function Turn({ entry, selected, select, resolve }: Tur
       {entry.history === "loading" && timeline.steps.length === 0 && <p className="turn-loading">Reading the log…</p>}
       {entry.history === "failed" && (
         <p className="refusal" role="alert">
-          The earlier steps of this run could not be read.
+          The earlier steps of this run could not be read.{" "}
+          <button type="button" className="button" onClick={() => openRun(view.runId)}>
+            Try again
+          </button>
         </p>
       )}
       <ol className="steps">
