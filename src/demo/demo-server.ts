@@ -8,6 +8,7 @@ import type { RunRecord } from "../log/event-log.ts";
 import type { Runcast } from "../runcast.ts";
 import type { UserCommand } from "../runtime/options.ts";
 import type { Journal } from "../telemetry/journal.ts";
+import type { DemoAgentOptions } from "./demo-agent.ts";
 import { createDemoAgent } from "./demo-agent.ts";
 
 export interface DemoServer {
@@ -31,8 +32,8 @@ function textOf({ data }: UserCommand): string {
 }
 
 /** Makes the demo's part of a server. */
-export function demoServer(journal: Journal): DemoServer {
-  const agent = createDemoAgent();
+export function demoServer(journal: Journal, options?: DemoAgentOptions): DemoServer {
+  const agent = createDemoAgent(options);
   const orphans: RunRecord[] = [];
   const begun = Promise.withResolvers<Runcast>();
 
