@@ -39,6 +39,8 @@ export class Desk {
   readonly devUsers: GatewayOptions["devUsers"];
   readonly clock: Clock;
   readonly journal: Journal;
+  /** Answers so far, by HTTP status; refused upgrades included. */
+  readonly answers = new Map<number, number>();
 
   constructor(options: GatewayOptions) {
     this.runtime = options.runtime;
@@ -51,5 +53,9 @@ export class Desk {
     this.pending = new PendingSockets(options.pendingLimits);
     this.console = options.console;
     this.devUsers = options.devUsers;
+  }
+
+  countAnswer(status: number): void {
+    this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
   }
 }

@@ -45,6 +45,7 @@ export function handleRequest(desk: Desk, request: IncomingMessage, response: Se
       const reply = exit._tag === "Success" ? exit.value : failureReply(desk, exit, name);
       const cors = isApiPath(path) ? desk.origins.headers(request) : undefined;
       sendReply(response, withHeaders(reply, cors));
+      desk.countAnswer(statusOf(reply));
       desk.journal.write("debug", "http.answered", {
         method: request.method,
         route: name,

@@ -9,7 +9,8 @@ export interface PendingLimits {
   readonly maxCount: number;
 }
 
-export const defaultPendingLimits: PendingLimits = { maxPerAddress: 2_048, maxCount: 8_192 };
+/** Generous, because a proxy has one address for all; each holds a place for 5 s at most before it must speak. */
+export const defaultPendingLimits: PendingLimits = { maxPerAddress: 8_192, maxCount: 16_384 };
 
 export class PendingSockets {
   private readonly limits: PendingLimits;

@@ -53,6 +53,8 @@ const serverOptions: ServerOptions<typeof ClientSocket> & { readonly closeTimeou
   perMessageDeflate: false,
   maxPayload: frameLimits.maxChars,
   closeTimeout: closeTimeoutMs,
+  // `onPing` counts before it answers.
+  autoPong: false,
   WebSocket: ClientSocket,
   // The token's entry is never echoed.
   handleProtocols: () => subprotocol,
@@ -76,8 +78,23 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   else connection?.malformed(decoded.issue);
 }
 
-function onHeard(this: WebSocket): void {
-  if (this instanceof ClientSocket && this.transport?.isOpen) this.transport.connection?.heard();
+/** Pings and pongs count too: each ping is answered, and nobody may have us write without end. */
+function isHeard(webSocket: WebSocket): webSocket is ClientSocket {
+  if (!(webSocket instanceof ClientSocket) || !webSocket.transport?.isOpen) return false;
+  if (webSocket.countFrame()) {
+    webSocket.transport.connection?.heard();
+    return true;
+  }
+  webSocket.transport.endForFlood();
+  return false;
+}
+
+function onPong(this: WebSocket): void {
+  isHeard(this);
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  if (isHeard(this)) this.pong(data);
 }
 
 function onClose(this: WebSocket): void {
@@ -121,6 +138,7 @@ export function handleWebSocket(desk: Desk, request: IncomingMessage, query: URL
         return;
       }
       const reply = failureReply(desk, exit, "GET /v1/ws");
+      desk.countAnswer(reply.status);
       desk.journal.write("debug", "websocket.refused", { status: reply.status });
       socket.on("error", destroy);
       if (socket.writable) sendRawReply(socket, reply);
@@ -142,8 +160,8 @@ function upgrade(desk: Desk, request: IncomingMessage, head: Buffer, { transport
     webSocket.clock = desk.clock;
     transport.attach(webSocket, connection);
     webSocket.on("message", onMessage);
-    webSocket.on("pong", onHeard);
-    webSocket.on("ping", onHeard);
+    webSocket.on("pong", onPong);
+    webSocket.on("ping", onPing);
     webSocket.on("close", onClose);
     webSocket.on("error", onError);
   });

@@ -36,8 +36,18 @@ export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 const head = ({ name, kind, help }: Metric): string => `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 
+export interface Figures {
+  readonly stats: RuntimeStats;
+  readonly state: SupervisorState;
+  readonly process: ProcessFigures;
+  /** HTTP answers by status. */
+  readonly answers: ReadonlyMap<number, number>;
+  /** Sockets without a credential. */
+  readonly pendingSockets: number;
+}
+
 /** One page of metrics. Seconds and bytes, as Prometheus wants them. */
-export function prometheusText(stats: RuntimeStats, state: SupervisorState, process: ProcessFigures): string {
+export function prometheusText({ stats, state, process, answers, pendingSockets }: Figures): string {
   let text = "";
   const gauge = (name: string, help: string, value: number, kind: Metric["kind"] = "gauge"): void => {
     text += `${head({ name, kind, help })}${name} ${value}\n`;
@@ -48,6 +58,13 @@ export function prometheusText(stats: RuntimeStats, state: SupervisorState, proc
   }
   text += head({ name: "runcast_state", kind: "gauge", help: "1 for the state that the supervisor is in." });
   for (const each of states) text += `runcast_state{state="${each}"} ${each === state ? 1 : 0}\n`;
+  text += head({
+    name: "runcast_http_answers_total",
+    kind: "counter",
+    help: "HTTP answers, refused upgrades included.",
+  });
+  for (const [status, count] of answers) text += `runcast_http_answers_total{status="${status}"} ${count}\n`;
+  gauge("runcast_pending_sockets", "Sockets that have not said who they are.", pendingSockets);
 
   gauge("process_resident_memory_bytes", "Resident memory.", process.residentBytes);
   gauge("nodejs_heap_used_bytes", "Heap in use.", process.heapUsedBytes);

@@ -525,6 +525,8 @@ describe("an operator's page", () => {
     expect(headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(text).toMatch(/^runcast_events_accepted_total [1-9]\d*$/m);
     expect(text).toContain('runcast_state{state="accepting"} 1');
+    expect(text).toMatch(/^runcast_http_answers_total\{status="201"\} [1-9]\d*$/m);
+    expect(text).toMatch(/^runcast_pending_sockets \d+$/m);
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
     for (const line of text.trimEnd().split("\n"))
       expect(line).toMatch(/^(# (HELP|TYPE) \S+ .+|[a-z_]+(\{[^}]*\})? -?[\d.e+-]+)$/);
@@ -575,6 +577,17 @@ describe("a slow or broken caller", () => {
       socket.write("GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     });
     expect(heard).toMatch(/^HTTP\/1\.1 408/);
+    expect(Date.now() - startedAt).toBeLessThan(9_000);
+  });
+
+  it("who says nothing at all is cut off", async () => {
+    const socket = connect(house.port, "127.0.0.1");
+    const startedAt = Date.now();
+    await new Promise<void>((resolve, reject) => {
+      socket.on("error", reject);
+      socket.on("data", () => {});
+      socket.on("close", () => resolve());
+    });
     expect(Date.now() - startedAt).toBeLessThan(9_000);
   });
 

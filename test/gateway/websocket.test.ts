@@ -231,6 +231,17 @@ describe("a WebSocket's limits", () => {
     expect(await socket.ended).toMatchObject({ code: 4429, reason: "too many frames" });
   });
 
+  it("answers pings of the WebSocket itself, and counts them", async () => {
+    const socket = await hello(house.url, await token());
+    await socket.nextOf("welcome");
+    socket.raw.ping("echo");
+    expect(await new Promise((resolve) => socket.raw.once("pong", (data) => resolve(data.toString("utf8"))))).toBe(
+      "echo",
+    );
+    for (let count = 0; count < 150; count += 1) socket.raw.ping();
+    expect(await socket.ended).toMatchObject({ code: 4429 });
+  });
+
   it("frees the runtime's connection when the client goes away", async () => {
     const socket = await hello(house.url, await token());
     await socket.nextOf("welcome");

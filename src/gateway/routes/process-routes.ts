@@ -22,7 +22,13 @@ const metrics = ({ desk }: Call) =>
   Effect.sync(() => ({
     kind: "bytes" as const,
     status: 200,
-    body: prometheusText(desk.runtime.stats(), desk.runtime.state(), processFigures()),
+    body: prometheusText({
+      stats: desk.runtime.stats(),
+      state: desk.runtime.state(),
+      process: processFigures(),
+      answers: desk.answers,
+      pendingSockets: desk.pending.count,
+    }),
     headers: { "content-type": prometheusContentType },
   }));
 
