@@ -11,11 +11,14 @@ const why = (text: string, within = limits): string => {
 
 describe("bounded JSON", () => {
   it("gives the value that JSON gives", () => {
+    // Keys that could reach a prototype have a test of their own.
+    const text = fc.json({ maxDepth: 3 }).filter((json) => !/__proto__|constructor/.test(json));
     fc.assert(
-      fc.property(fc.json({ maxDepth: 3 }), (text) => {
-        const decoded = parseJson(text, { maxChars: 1e6, maxDepth: 32, maxKeys: 1e6 });
-        if (decoded.ok) expect(decoded.value).toEqual(JSON.parse(text));
-        else expect(text).toMatch(/__proto__|constructor/);
+      fc.property(text, (json) => {
+        expect(parseJson(json, { maxChars: 1e6, maxDepth: 32, maxKeys: 1e6 })).toEqual({
+          ok: true,
+          value: JSON.parse(json),
+        });
       }),
     );
   });
