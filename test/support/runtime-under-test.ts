@@ -11,12 +11,17 @@ import type { EventLog } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection, OpenConnection } from "../../src/runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../../src/runtime/transport.ts";
 import type { ManualClock } from "../../src/testing/manual-clock.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
 
-export const publisher: PublisherPrincipal = { kind: "publisher", name: "test", tenants: "*", rights: ["publish", "admin"] };
+export const publisher: PublisherPrincipal = {
+  kind: "publisher",
+  name: "test",
+  tenants: "*",
+  rights: ["publish", "admin"],
+};
 
 /** Tokens of the tests are `user@tenant` or `user`, and live for an hour of the clock. */
 export function userOf(token: string, nowMs: number): UserPrincipal {
@@ -27,13 +32,17 @@ export function userOf(token: string, nowMs: number): UserPrincipal {
 
 /** A transport that keeps what it is given. */
 export class RecordingTransport implements Transport {
-  readonly kind = "websocket";
+  readonly kind: Transport["kind"];
   readonly frames: ServerFrame[] = [];
   readonly raw: EncodedFrame[] = [];
   bufferedBytes = 0;
   pings = 0;
   gone = false;
   ended: { code: number; reason: string } | undefined;
+
+  constructor(kind: Transport["kind"] = "websocket") {
+    this.kind = kind;
+  }
 
   write(_authority: BroadcastAuthority, frame: EncodedFrame): boolean {
     if (this.gone || this.ended) return false;
@@ -61,7 +70,12 @@ export interface TestConnection {
   /** Frames of one type, in order. */
   of<Type extends ServerFrame["type"]>(type: Type): Extract<ServerFrame, { type: Type }>[];
   /** All events that came, in order. */
-  events(): readonly { readonly offset: number; readonly type: string; readonly data: unknown; readonly runId?: string }[];
+  events(): readonly {
+    readonly offset: number;
+    readonly type: string;
+    readonly data: unknown;
+    readonly runId?: string;
+  }[];
 }
 
 export interface RuntimeUnderTest {
@@ -69,9 +83,23 @@ export interface RuntimeUnderTest {
   readonly log: EventLog;
   readonly parts: ReturnType<typeof makeRuntime>;
   readonly call: <Value, Failure>(effect: Effect.Effect<Value, Failure>) => Promise<Value>;
-  readonly start: (body?: Partial<StartRunBody>) => Promise<{ runId: string; fence: number; seq: number; offset: number; epoch: string }>;
-  readonly publish: (runId: string, fence: number | string, events: readonly unknown[], ifSeq?: number) => Promise<{ seq: number; offset: number; duplicates: number; repaired?: number; quarantined?: number }>;
-  readonly connect: (token: string, hello?: Partial<Extract<ClientFrame, { type: "hello" }>>) => Promise<TestConnection>;
+  readonly start: (
+    body?: Partial<StartRunBody>,
+  ) => Promise<{ runId: string; fence: number; seq: number; offset: number; epoch: string }>;
+  readonly publish: (
+    runId: string,
+    fence: number | string,
+    events: readonly unknown[],
+    ifSeq?: number,
+  ) => Promise<{ seq: number; offset: number; duplicates: number; repaired?: number; quarantined?: number }>;
+  readonly connect: (
+    token: string,
+    hello?: Partial<Extract<ClientFrame, { type: "hello" }>>,
+  ) => Promise<TestConnection>;
+  /** A connection that has said nothing yet. */
+  readonly open: (
+    from?: Partial<Omit<OpenConnection, "transport">> & { readonly kind?: Transport["kind"] },
+  ) => Promise<TestConnection>;
   /** Lets everything that is under way come to rest. */
   readonly settle: () => Promise<void>;
 }
@@ -79,16 +107,30 @@ export interface RuntimeUnderTest {
 export async function runtimeUnderTest(options: Partial<RuntimeOptions> = {}): Promise<RuntimeUnderTest> {
   const clock = (options.clock as ManualClock | undefined) ?? manualClock();
   const log = options.log ?? memoryLog();
-  const parts = makeRuntime({ ...options, log, clock, authenticate: async (token) => userOf(token, clock.now()) });
+  const authenticate = options.authenticate ?? (async (token: string) => userOf(token, clock.now()));
+  const parts = makeRuntime({ ...options, log, clock, authenticate });
   await parts.start();
   const { service } = parts;
   const call = <Value, Failure>(effect: Effect.Effect<Value, Failure>): Promise<Value> => Effect.runPromise(effect);
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   };
+  const open: RuntimeUnderTest["open"] = async ({ kind, ...from } = {}) => {
+    const transport = new RecordingTransport(kind);
+    const connection = await call(service.open({ transport, ...from }));
+    return {
+      connection,
+      transport,
+      frames: transport.frames,
+      say: (frame) => connection.receive(frame),
+      of: (type) => transport.frames.filter((frame) => frame.type === type) as never,
+      events: () => transport.frames.flatMap((frame) => (frame.type === "events" ? frame.events : [])),
+    };
+  };
   return {
     clock,
     log,
+    open,
     parts,
     call,
     settle,
@@ -100,19 +142,10 @@ export async function runtimeUnderTest(options: Partial<RuntimeOptions> = {}): P
       return call(service.publish(publisher, undefined, asRunId(runId), decoded.value));
     },
     connect: async (token, hello = {}) => {
-      const transport = new RecordingTransport();
-      const connection = await call(service.open({ transport }));
-      const say = (frame: ClientFrame): void => connection.receive(frame);
-      say({ type: "hello", token, ...hello });
+      const connection = await open();
+      connection.say({ type: "hello", token, ...hello });
       await settle();
-      return {
-        connection,
-        transport,
-        frames: transport.frames,
-        say,
-        of: (type) => transport.frames.filter((frame) => frame.type === type) as never,
-        events: () => transport.frames.flatMap((frame) => (frame.type === "events" ? frame.events : [])),
-      };
+      return connection;
     },
   };
 }
