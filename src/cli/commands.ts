@@ -32,7 +32,7 @@ export const serveCommand: Command = {
     store,
     spool: {
       value: "<url>",
-      about: "where events wait while the log is down",
+      about: "where events wait while the log is down; checked, and not used by this version",
       env: "RUNCAST_SPOOL",
       default: "file:./runcast-spool",
     },
@@ -64,7 +64,7 @@ export const serveCommand: Command = {
     },
     "retention-ms": {
       value: "<ms>",
-      about: "how long events are kept for resuming",
+      about: "how long events are kept for resuming; checked, and not used by this version: all are kept",
       env: "RUNCAST_RETENTION_MS",
       default: "604800000",
     },
