@@ -4,6 +4,7 @@ export type { BroadcastResult } from "../protocol/http.ts";
 export type { RunView } from "../protocol/run-view.ts";
 export type { Authenticator } from "./auth/authenticator.ts";
 export type { UserPrincipal } from "./auth/principal.ts";
+export type { TokenCheck, TokenOwner } from "./auth/token-check.ts";
 export * from "./errors.ts";
 export type * from "./log/event-log.ts";
 export { EventLogTag, eventLogLayer, memoryLogLayer, sqliteLogLayer } from "./log/layer.ts";

@@ -17,6 +17,7 @@ import { ApiKeys, parseApiKeys } from "./auth/api-key.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import { jwtAuthenticator } from "./auth/jwt.ts";
 import type { PublisherPrincipal } from "./auth/principal.ts";
+import { checkedBy } from "./auth/token-check.ts";
 import type { StoreSetting } from "./config-values.ts";
 import { store as parseStore } from "./config-values.ts";
 import type { InvalidConfig } from "./errors.ts";
@@ -73,10 +74,10 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...rest } = options;
   const clock = rest.clock ?? systemClock;
   const journal = rest.journal ?? silentJournal;
-  const authenticator: Authenticator =
-    "authenticate" in auth
-      ? auth
-      : yield* jwtAuthenticator({ key: auth, clock, issuer: jwtIssuer, audience: jwtAudience });
+  let authenticator: Authenticator;
+  if (typeof auth === "function") authenticator = checkedBy(auth, clock, journal);
+  else if ("authenticate" in auth) authenticator = auth;
+  else authenticator = yield* jwtAuthenticator({ key: auth, clock, issuer: jwtIssuer, audience: jwtAudience });
   const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
   const services = yield* Layer.build(
@@ -108,7 +109,8 @@ function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: 
       supervisor.requireAccepting();
       const { tenantId } = ownerOf(checked.userId, checked.tenantId);
       const { answer, desk } = await runs.start(tenantId, checked);
-      if (desk === undefined) throw new RunEnded({ state: (await runs.stateOf(tenantId, answer.runId)) ?? "completed" });
+      if (desk === undefined)
+        throw new RunEnded({ state: (await runs.stateOf(tenantId, answer.runId)) ?? "completed" });
       return new EmbeddedRun(runs, desk, nextId);
     },
     claim: async (runId, tenantId = defaultTenant) => {

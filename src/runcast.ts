@@ -10,6 +10,7 @@ import type { RunView } from "../protocol/run-view.ts";
 import type { ApiKeyEntry } from "./auth/api-key.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { JwtKey } from "./auth/jwt.ts";
+import type { TokenCheck } from "./auth/token-check.ts";
 import type { StoreSetting } from "./config-values.ts";
 import type { EventLog, RunRecord } from "./log/event-log.ts";
 import type { Run } from "./runtime/run-handle.ts";
@@ -36,8 +37,8 @@ export interface RuncastOptions
   readonly store?: string | StoreSetting | EventLog | undefined;
   /** `os`: commit without waiting for the disk; a power cut may then cost what was acknowledged. Default `fsync`. */
   readonly commit?: "fsync" | "os" | undefined;
-  /** How users prove who they are: an HS256 secret (≥ 32 bytes), a JWKS, or a check of your own. */
-  readonly auth: JwtKey | Authenticator;
+  /** How users prove who they are: a check of your own, an HS256 secret (≥ 32 bytes), a JWKS, or an authenticator. */
+  readonly auth: TokenCheck | JwtKey | Authenticator;
   readonly jwtIssuer?: string | undefined;
   readonly jwtAudience?: string | undefined;
   /** For publishers over HTTP: `name:key[:tenant,…][:publish+admin]`, separated by `;`. Default none. */
@@ -77,7 +78,7 @@ export interface Runcast {
   events(follow: Follow): AsyncIterable<StreamEvent>;
   /** A run's folded state. Fails: `NotFound`. */
   run(runId: string, tenantId?: string): Promise<RunView>;
-  /** Serves `/v1`, `/livez`, `/readyz` and `/metrics` on a server of yours; what is not ours is left to you. */
+  /** Serves `/v1` on a server of yours; every other path is left to you. Call it when your listeners are there. */
   attach(server: Server): void;
   /** Every actor's events and snapshots, in XState's inspection format. The answer detaches. */
   inspect(observer: (event: InspectionEvent) => void): () => void;
