@@ -4,6 +4,7 @@
  */
 import type { Append } from "./event-log.ts";
 import { LogUnavailable } from "../errors.ts";
+import { atEndOfTurn } from "../platform/turn.ts";
 import { logRetryAfterMs } from "./closed.ts";
 import { type AppendExtra, type Cell, putAppend } from "./sqlite-cells.ts";
 import type { OtherAnswer, Placed, RareWrite, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
@@ -45,7 +46,7 @@ export class SqliteQueue {
     this.#waitingBytes += write.bytes;
     if (this.#state === "idle") {
       this.#state = "scheduled";
-      queueMicrotask(() => void this.#commit());
+      atEndOfTurn(() => void this.#commit());
     }
   }
 

@@ -94,10 +94,11 @@ export class SqliteReader implements SqliteReads {
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined {
     const opened = `${selectRuns} JOIN approvals a ON a.run = r.id WHERE a.tenant = ? AND a.approval_id = ?`;
     const newest = "ORDER BY r.id DESC LIMIT 1";
+    // The plus keeps SQLite on the approval's own key: the owner's runs may be many.
     const found =
       stream === undefined
         ? this.#sql(`${opened} ${newest}`).get(tenantId, approvalId)
-        : this.#sql(`${opened} AND s.key = ? ${newest}`).get(tenantId, approvalId, stream);
+        : this.#sql(`${opened} AND +s.key = ? ${newest}`).get(tenantId, approvalId, stream);
     return found === undefined ? undefined : takeRun(found).record;
   }
 

@@ -45,6 +45,8 @@ const migrations: readonly string[] = [
   CREATE INDEX runs_of_stream ON runs (stream);
   CREATE INDEX runs_of_tenant ON runs (tenant);
   CREATE INDEX runs_living ON runs (stream) WHERE ended IS NULL;
+  -- For the sweep over all living runs, which must not look at every run that ever was.
+  CREATE INDEX runs_alive ON runs (id) WHERE ended IS NULL;
 
   -- Appended in commit order, so rows go to the end of the table. A run has no index: its events lie in its owner's
   -- stream between the run's first and last offset.

@@ -37,6 +37,8 @@ export class SqliteWriter {
   readonly #runs = new Lru<string, RunState>(maxRuns);
   readonly #grown = new Set<StreamState>();
   readonly #moved = new Set<RunState>();
+  /** Runs with another fence or an end: rare, and dearer to write because an index knows who lives. */
+  readonly #changed = new Set<RunState>();
   readonly #sql: Statements;
   #row: number;
 
@@ -64,9 +66,12 @@ export class SqliteWriter {
     const run = target?.create === undefined ? found : this.#createRun(target.create, stream);
     this.#insertEvents(append, stream, run);
     if (run === undefined) return [stream.head, 0, 0];
-    run.ended = target?.ended;
     run.lastOffset = stream.head;
     this.#moved.add(run);
+    if (target?.ended !== undefined) {
+      run.ended = target.ended;
+      this.#changed.add(run);
+    }
     for (const id of target?.approvals ?? []) this.#sql.insertApproval.run(target?.tenantId ?? "", id, run.id);
     return [stream.head, run.seq, run.fence];
   }
@@ -90,14 +95,14 @@ export class SqliteWriter {
   /** Writes the counters down: the last act before the commit. */
   flush(): void {
     for (const { id, head } of this.#grown) this.#sql.updateStream.run(head, id);
-    for (const { id, fence, seq, lastOffset, ended } of this.#moved) {
-      this.#sql.updateRun.run(fence, seq, lastOffset, ended ?? null, id);
-    }
+    for (const { id, seq, lastOffset } of this.#moved) this.#sql.moveRun.run(seq, lastOffset, id);
+    for (const { id, fence, ended } of this.#changed) this.#sql.changeRun.run(fence, ended ?? null, id);
   }
 
   committed(): void {
     this.#grown.clear();
     this.#moved.clear();
+    this.#changed.clear();
     this.#streams.trim();
     this.#runs.trim();
   }
@@ -138,7 +143,7 @@ export class SqliteWriter {
     const run = this.#run(tenantId, runId);
     if (run === undefined || run.ended !== undefined) return undefined;
     run.fence += 1;
-    this.#moved.add(run);
+    this.#changed.add(run);
     return { fence: run.fence, seq: run.seq };
   }
 
@@ -212,7 +217,8 @@ const statements = {
   raiseAcked: "UPDATE streams SET acked = ? WHERE id = ? AND acked < ?",
   selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
   insertRun,
-  updateRun: "UPDATE runs SET fence = ?, seq = ?, last_offset = ?, ended = ? WHERE id = ?",
+  moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
+  changeRun: "UPDATE runs SET fence = ?, ended = ? WHERE id = ?",
   insertEvent: `INSERT INTO events (row, stream, offset, run, seq, id, type, time, data, thread, traceparent, repaired, crc)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   selectKey: "SELECT digest, seq, offset FROM keys WHERE owner = ? AND name = ?",

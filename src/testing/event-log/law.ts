@@ -34,7 +34,7 @@ export interface LawBook {
 }
 
 /** What a promise was rejected with; fails when it was not. */
-export async function rejection(promise: Promise<unknown>): Promise<object> {
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;
   } catch (error) {
