@@ -1,0 +1,244 @@
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { StreamEvent } from "../../protocol/event.ts";
+import type { RunView } from "../../protocol/run-view.ts";
+import { BuiltServer } from "../support/built-server.ts";
+import { launchChromium } from "../support/chromium.ts";
+import { call, readAll } from "../support/http-reader.ts";
+
+/** Parallel tools, thinking, an answer in many deltas. */
+const question = "What is 15% of 2,480, and what time is it in Tokyo and New York?";
+const coreTypes = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"];
+const patienceMs = 30_000;
+/** The goal is a second on a quiet machine; what is asserted leaves room for a busy one. */
+const firstEventLimitMs = 3_000;
+const viewport = { width: 1_360, height: 850 };
+
+/** A folder for pictures of what the tests saw; none are taken without. */
+const pictures = process.env["PICTURES"];
+let server: BuiltServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  // Fast enough for a test, slow enough to be interrupted in the middle.
+  server = await BuiltServer.start({ args: ["--demo"], dev: true, env: { RUNCAST_DEMO_SPEED: "2" } });
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.[Symbol.asyncDispose]();
+});
+
+/** What went wrong in any page of a test: the console, uncaught errors, requests to anybody but the server. */
+let complaints: string[];
+let context: BrowserContext;
+/** While the server is down, a page may say that it cannot reach it. */
+let serverIsDown = false;
+
+beforeEach(async () => {
+  complaints = [];
+  context = await browser.newContext({ viewport });
+  context.setDefaultTimeout(patienceMs);
+  context.on("page", (page) => {
+    page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error" && !serverIsDown) complaints.push(`console: ${message.text()}`);
+    });
+    page.on("websocket", (socket) => noteForeign(socket.url()));
+  });
+  context.on("request", (request) => noteForeign(request.url()));
+});
+afterEach(async () => {
+  await context.close();
+  if (complaints.length > 0) throw new Error(`the page complains:\n${complaints.join("\n")}`);
+});
+
+function noteForeign(url: string): void {
+  const { host, protocol } = new URL(url);
+  if (protocol !== "data:" && protocol !== "blob:" && host !== new URL(server.url).host)
+    complaints.push(`a request to ${url}`);
+}
+
+async function openAs(user: string, thread: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(`${server.url}/#user=${user}&thread=${thread}`);
+  await isLive(page);
+  return page;
+}
+
+const isLive = (page: Page) => page.locator('[data-testid="connection-state"][data-state="live"]').waitFor();
+
+async function ask(page: Page, text = question): Promise<void> {
+  await page.getByTestId("composer").fill(text);
+  await page.getByTestId("composer").press("Enter");
+}
+
+const step = (page: Page, type: string) => page.locator(`[data-testid="step"][data-type="${type}"]`);
+const ended = (page: Page, state: string) => page.locator(`[data-testid^="run-"][data-state="${state}"]`).waitFor();
+async function picture(page: Page, name: string): Promise<void> {
+  if (pictures !== undefined) await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+/** In the middle of the answer: its first words stand there, and the run goes on. */
+async function isAnswering(page: Page): Promise<void> {
+  await expect.poll(() => page.getByTestId("answer").allInnerTexts(), { timeout: patienceMs }).not.toEqual([]);
+  expect(await page.getByTestId("stop").count(), "the run should still go on").toBe(1);
+}
+
+interface Shown {
+  readonly transcript: readonly string[];
+  readonly steps: readonly (string | null)[];
+  readonly tools: readonly (readonly (string | null)[])[];
+}
+
+/** What a reader sees of the conversation. */
+async function shown(page: Page): Promise<Shown> {
+  return {
+    transcript: (await page.locator('[role="log"]').innerText()).split("\n"),
+    steps: await page.getByTestId("step").evaluateAll((all) => all.map((one) => one.getAttribute("data-type"))),
+    tools: await page
+      .getByTestId("tool-card")
+      .evaluateAll((all) => all.map((one) => [one.getAttribute("data-tool"), one.getAttribute("data-status")])),
+  };
+}
+
+/** Until both pages show the same; then what that is. */
+async function equal(one: Page, other: Page): Promise<Shown> {
+  await expect.poll(async () => isSame(await shown(one), await shown(other)), { timeout: patienceMs }).toBe(true);
+  return shown(one);
+}
+
+const isSame = (one: Shown, other: Shown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+/** The one run of a user and its events, as the log has them. */
+async function logOf(user: string): Promise<{ events: StreamEvent[]; run: RunView }> {
+  const { body } = await call(server.url, "GET /dev/users");
+  const as = body.users.find(({ userId }: { userId: string }) => userId === user).token;
+  const { runs } = (await call(server.url, "GET /v1/runs?limit=1", { as })).body;
+  const [{ runId }] = runs;
+  const run = (await call(server.url, `GET /v1/runs/${runId}`, { as })).body;
+  return { run, events: await readAll(server.url, `/v1/runs/${runId}/events`, as, 1_000) };
+}
+
+describe("the page", () => {
+  it("lets a person choose a user, ask, and watch the five steps to the answer", async () => {
+    const page = await context.newPage();
+    const response = await page.goto(server.url);
+    const policy = response?.headers()["content-security-policy"] ?? "";
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe-eval|https?:|\*/);
+    await page.getByTestId("user-alice").click();
+    await isLive(page);
+    await picture(page, "1-welcome");
+    await ask(page);
+    await step(page, "tool_executing").first().waitFor();
+    await picture(page, "2-tools");
+    await ended(page, "completed");
+    await picture(page, "3-completed");
+
+    const { steps, tools, transcript } = await shown(page);
+    for (const type of coreTypes) expect(steps).toContain(type);
+    expect(steps.filter((type) => type === "agent_completed")).toHaveLength(1);
+    const first = coreTypes.map((type) => steps.indexOf(type));
+    expect(first).toEqual(first.toSorted((a, b) => a - b));
+    expect(tools).toEqual([
+      ["calculator", "ok"],
+      ["clock", "ok"],
+      ["clock", "ok"],
+    ]);
+    expect(transcript[0]).toBe(question);
+    await page.getByTestId("tool-card").first().locator("summary").click();
+    await expect.poll(() => page.locator(".tool-body").first().innerText()).toContain("15% of 2,480");
+    expect(await page.locator(".tool-body").first().innerText()).toContain("372");
+    expect(await page.getByTestId("answer").innerText()).toContain("15% of 2,480 = 372");
+    // What is in the log is what is on the page: the newest state is lit, the last offset is taken in.
+    const { run, events } = await logOf("alice");
+    expect(run.state).toBe("completed");
+    expect(await page.getByTestId("offset").getAttribute("data-offset")).toBe(String(events.at(-1)?.offset));
+    await expect.poll(() => page.locator("[data-lit]").allTextContents()).toEqual(["completed"]);
+    expect(page.url()).not.toMatch(/eyJ/);
+  });
+
+  it("shows after a reload in the middle what a tab shows that never left", async () => {
+    const stays = await openAs("bob", "t-reload");
+    const reloads = await openAs("bob", "t-reload");
+    await ask(reloads);
+    await isAnswering(reloads);
+    const startMs = performance.now();
+    await reloads.reload({ waitUntil: "commit" });
+    await step(reloads, "agent_started").waitFor();
+    const firstEventMs = performance.now() - startMs;
+    await picture(reloads, "4-reloaded");
+    await Promise.all([ended(stays, "completed"), ended(reloads, "completed")]);
+    const { transcript } = await equal(stays, reloads);
+    expect(transcript.join("\n")).toContain("15% of 2,480 = 372");
+    process.stdout.write(`page load → first event: ${firstEventMs.toFixed(0)} ms\n`);
+    expect(firstEventMs).toBeLessThan(firstEventLimitMs);
+    // A third reload finds it all in the log.
+    await reloads.reload();
+    await ended(reloads, "completed");
+    expect(await equal(stays, reloads)).toEqual(await shown(stays));
+  });
+
+  it("catches up after its connection was cut, and says what it missed", async () => {
+    const stays = await openAs("carol", "t-cut");
+    const cut = await openAs("carol", "t-cut");
+    await ask(cut);
+    await step(cut, "tool_executing").first().waitFor();
+    await cut.getByTestId("cut").click();
+    await cut.locator('[data-testid="connection-state"][data-state="reconnecting"]').waitFor();
+    await picture(cut, "5-cut");
+    await cut.getByTestId("cut-notice").filter({ hasText: "caught up" }).waitFor();
+    const notice = await cut.getByTestId("cut-notice").innerText();
+    expect(Number(/missed (\d+) event/.exec(notice)?.[1])).toBeGreaterThan(0);
+    await Promise.all([ended(stays, "completed"), ended(cut, "completed")]);
+    await picture(cut, "6-caught-up");
+    await equal(stays, cut);
+    expect(await cut.getByTestId("gap").count()).toBe(0);
+  });
+
+  it("stops a run by its button, on every tab", async () => {
+    const stays = await openAs("bob", "t-stop");
+    const page = await openAs("bob", "t-stop");
+    await ask(page);
+    await isAnswering(page);
+    await page.getByTestId("stop").click();
+    await Promise.all([ended(page, "cancelled"), ended(stays, "cancelled")]);
+    await picture(page, "7-cancelled");
+    const { steps } = await equal(stays, page);
+    expect(steps.at(-1)).toBe("agent_cancelled");
+    expect(steps).not.toContain("agent_completed");
+    await expect.poll(() => page.getByTestId("stop").count()).toBe(0);
+    const { events } = await logOf("bob");
+    expect(events.map(({ type }) => type)).toContain("cancel_requested");
+    expect(events.at(-1)?.type).toBe("agent_cancelled");
+  });
+
+  it("comes back by itself after the server was killed in mid-run: nothing is missed, and the run ends visibly", async () => {
+    const page = await openAs("carol", "t-kill");
+    await ask(page);
+    await isAnswering(page);
+    serverIsDown = true;
+    await server.kill9();
+    await page.locator('[data-testid="connection-state"]:not([data-state="live"])').waitFor();
+    const before = await shown(page);
+    await picture(page, "8-killed");
+    await server.restart();
+    await isLive(page);
+    serverIsDown = false;
+    await ended(page, "failed");
+    await picture(page, "9-restarted");
+    const fresh = await openAs("carol", "t-kill");
+    await ended(fresh, "failed");
+    const after = await equal(page, fresh);
+    expect(after.steps.slice(0, before.steps.length - 1)).toEqual(before.steps.slice(0, -1));
+    expect(after.steps.at(-1)).toBe("agent_failed");
+    expect(after.transcript.join("\n")).toContain("restarted");
+    // And it goes on: the next question is answered on the page that has seen it all.
+    await ask(page, "Hello!");
+    await ended(page, "completed");
+    await ended(fresh, "completed");
+    await equal(page, fresh);
+  });
+});
