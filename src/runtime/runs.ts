@@ -111,6 +111,8 @@ export class Runs {
     const record = this.newRun(tenantId, stream, runId, body);
     const event = this.startEvent(record, body, body.userId as UserId, traceparent);
     const key = runKey(tenantId, runId);
+    // It ended while we came here: asked again it says so.
+    if (parent?.run.isOver) return this.start(tenantId, { ...body, runId }, traceparent);
     // Before it is written: its parent must not complete meanwhile.
     const isReserved = parent?.childStarted(key) ?? false;
     const append: Append = {

@@ -7,6 +7,8 @@ import type { Clock } from "../platform/clock.ts";
 export interface ManualClock extends Clock {
   /** Moves time on, timer by timer; what a timer sets up within the span fires too. */
   advance(ms: number): Promise<void>;
+  /** The process slept: time has passed and nothing has fired. What is overdue fires with the next `advance`. */
+  jump(ms: number): void;
 }
 
 /** Lets promises and microtasks run that the last timer has set off. */
@@ -39,6 +41,9 @@ export function manualClock(startMs = Date.UTC(2026, 0, 1), seed = 1): ManualClo
         state ^= state << 5;
         return state & 0xff;
       }),
+    jump: (ms) => {
+      nowMs += ms;
+    },
     advance: async (ms) => {
       const endMs = nowMs + ms;
       await turn();

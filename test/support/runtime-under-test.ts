@@ -38,6 +38,9 @@ export class RecordingTransport implements Transport {
   bufferedBytes = 0;
   pings = 0;
   gone = false;
+  /** Whether the other side answers pings, as every WebSocket does by itself. */
+  answersPings = true;
+  onPing = (): void => {};
   ended: { code: number; reason: string } | undefined;
 
   constructor(kind: Transport["kind"] = "websocket") {
@@ -59,6 +62,7 @@ export class RecordingTransport implements Transport {
 
   ping(): void {
     this.pings += 1;
+    if (this.answersPings && !this.gone) this.onPing();
   }
 }
 
@@ -118,6 +122,7 @@ export async function runtimeUnderTest(options: Partial<RuntimeOptions> = {}): P
   const open: RuntimeUnderTest["open"] = async ({ kind, ...from } = {}) => {
     const transport = new RecordingTransport(kind);
     const connection = await call(service.open({ transport, ...from }));
+    transport.onPing = () => connection.heard();
     return {
       connection,
       transport,

@@ -1,0 +1,242 @@
+import { describe, expect, it } from "vitest";
+import { asRunId } from "../../protocol/ids.ts";
+import { memoryLog } from "../../src/log/memory.ts";
+import { completed, delta, note, resumed, suspended, thinking } from "../support/events.ts";
+import { faultyLog } from "../support/faulty-log.ts";
+import { publisher, runtimeUnderTest, userOf } from "../support/runtime-under-test.ts";
+
+const leaseMs = 10_000;
+const graceMs = 5_000;
+/** One tick of the deadline wheel, for each of the two deadlines. */
+const lateMs = 110;
+const options = { leaseMs, graceMs };
+
+describe("a lease", () => {
+  it("that its runner lets go makes the run stalled, and after the grace period interrupted", async () => {
+    const { start, connect, clock } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    await clock.advance(leaseMs - 1);
+    expect(tab.of("status")).toEqual([]);
+    await clock.advance(lateMs);
+    expect(tab.of("status")).toEqual([{ type: "status", run: { runId, stalled: true } }]);
+    await clock.advance(graceMs - lateMs);
+    expect(tab.events().map(({ type }) => type)).toEqual(["agent_started"]);
+    await clock.advance(lateMs);
+    expect(tab.events().at(-1)).toMatchObject({ type: "agent_interrupted", data: { reason: "lease_expired" }, runId });
+  });
+
+  it.each(["publish", "heartbeat"] as const)("is renewed by a %s, also when the run had stalled", async (by) => {
+    const { start, publish, connect, clock, call, parts } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    const renew = async () => {
+      if (by === "publish") await publish(runId, 1, [note()]);
+      else await call(parts.service.heartbeat(publisher, undefined, asRunId(runId), { fence: 1 }));
+    };
+    for (let round = 0; round < 5; round += 1) {
+      await clock.advance(leaseMs - 100);
+      await renew();
+    }
+    expect(tab.of("status")).toEqual([]);
+    await clock.advance(leaseMs + lateMs);
+    await renew();
+    expect(tab.of("status").map(({ run }) => run?.stalled)).toEqual([true, false]);
+    await clock.advance(leaseMs - lateMs);
+    expect(tab.of("status")).toHaveLength(2);
+    await clock.advance(graceMs + 2 * lateMs);
+    expect(tab.events().at(-1)?.type).toBe("agent_interrupted");
+  });
+
+  it("tells the runner how long it holds, and that it shall stop", async () => {
+    const { start, clock, call, parts } = await runtimeUnderTest(options);
+    const { runId } = await start();
+    await clock.advance(4_000);
+    const beat = () => call(parts.service.heartbeat(publisher, undefined, asRunId(runId), { fence: 1 }));
+    expect(await beat()).toEqual({ leaseUntil: new Date(clock.now() + leaseMs).toISOString() });
+    await call(parts.service.cancel(publisher, undefined, asRunId(runId), {}));
+    expect(await beat()).toMatchObject({ cancelRequested: true });
+  });
+
+  it("has the length that its run was started with", async () => {
+    const { start, connect, clock } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    await start({ leaseMs: 60_000 });
+    await clock.advance(60_000 - lateMs);
+    expect(tab.of("status")).toEqual([]);
+    await clock.advance(2 * lateMs);
+    expect(tab.of("status")).toHaveLength(1);
+  });
+
+  it("is not renewed by a runner that a newer one has shut out", async () => {
+    const { start, publish, connect, clock, call, parts } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    await call(parts.service.claim(publisher, undefined, asRunId(runId)));
+    for (let round = 0; round < 20; round += 1) {
+      await clock.advance(1_000);
+      await publish(runId, 1, [note()]).catch(() => {});
+    }
+    expect(tab.events().at(-1)?.type).toBe("agent_interrupted");
+  });
+
+  it("does not run while a human is asked", async () => {
+    const { start, publish, connect, clock } = await runtimeUnderTest(options);
+    const { runId } = await start();
+    await publish(runId, 1, [suspended("p")]);
+    await clock.advance(24 * 3_600_000);
+    const tab = await connect("alice");
+    expect(tab.of("snapshot")[0]?.runs).toMatchObject([{ state: "suspended" }]);
+    expect(tab.of("snapshot")[0]?.runs[0]).not.toHaveProperty("stalled");
+    expect(await publish(runId, 1, [resumed])).toMatchObject({ seq: 3 });
+    await clock.advance(leaseMs + graceMs + 2 * lateMs);
+    expect(tab.events().at(-1)?.type).toBe("agent_interrupted");
+  });
+
+  it("runs again once every human has answered: a runner that died meanwhile is found out (L16)", async () => {
+    const { start, publish, connect, clock, call, parts } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    await publish(runId, 1, [suspended("p", "q")]);
+    const resolve = (approvalId: string) =>
+      call(parts.service.resolveApproval(userOf("alice", clock.now()), undefined, approvalId, { decision: "approve" }));
+    await clock.advance(100 * leaseMs);
+    await resolve("p");
+    await clock.advance(100 * leaseMs);
+    expect(tab.of("status")).toEqual([]);
+    await resolve("q");
+    await clock.advance(leaseMs - 1);
+    expect(tab.of("status")).toEqual([]);
+    await clock.advance(graceMs + 2 * lateMs);
+    expect(tab.events().at(-1)).toMatchObject({ type: "agent_interrupted", data: { reason: "lease_expired" } });
+  });
+
+  it("says nothing more once the run is over", async () => {
+    const { start, publish, connect, clock } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    await clock.advance(leaseMs + lateMs);
+    await publish(runId, 1, [completed]);
+    const told = tab.of("status").length;
+    await clock.advance(100 * leaseMs);
+    expect(tab.of("status")).toHaveLength(told);
+    expect(tab.events().at(-1)?.type).toBe("agent_completed");
+  });
+
+  it("shows a stalled run as stalled in a snapshot", async () => {
+    const { start, connect, clock } = await runtimeUnderTest(options);
+    await start();
+    await clock.advance(leaseMs + lateMs);
+    const tab = await connect("alice");
+    expect(tab.of("snapshot")[0]?.runs).toMatchObject([{ stalled: true }]);
+  });
+
+  it("gives the runner its whole grace period also when the process itself has slept", async () => {
+    const { start, connect, clock } = await runtimeUnderTest(options);
+    const tab = await connect("alice", { from: "start" });
+    await start();
+    clock.jump(10 * leaseMs);
+    await clock.advance(graceMs - lateMs);
+    expect(tab.of("status")).toHaveLength(1);
+    expect(tab.events().at(-1)?.type).toBe("agent_started");
+  });
+});
+
+describe("an orphan", () => {
+  it("is stalled and then interrupted by the process that comes after (L16)", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    const { runId } = await before.start();
+    await before.publish(runId, 1, [thinking]);
+    const after = await runtimeUnderTest({ ...options, log });
+    const tab = await after.connect("alice", { from: "start" });
+    await after.clock.advance(leaseMs + lateMs);
+    expect(tab.of("status")).toEqual([{ type: "status", run: { runId, stalled: true } }]);
+    await after.clock.advance(graceMs + lateMs);
+    expect(tab.events().at(-1)).toMatchObject({ type: "agent_interrupted", runId, seq: 3 });
+    expect(after.parts.service.stats()).toMatchObject({ livingRuns: 0, runsInterrupted: 1 });
+  });
+
+  it("goes on when its runner comes back in time", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    const { runId } = await before.start();
+    const after = await runtimeUnderTest({ ...options, log });
+    const tab = await after.connect("alice", { from: "start" });
+    await after.clock.advance(leaseMs - 1_000);
+    await after.publish(runId, 1, [thinking]);
+    await after.clock.advance(leaseMs - 1_000);
+    await after.publish(runId, 1, [completed]);
+    await after.clock.advance(10 * leaseMs);
+    expect(tab.events().map(({ type }) => type)).toEqual(["agent_started", "agent_thinking", "agent_completed"]);
+    expect(tab.of("status")).toEqual([]);
+  });
+
+  it("that waits for a human goes on waiting", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    const { runId } = await before.start();
+    await before.publish(runId, 1, [suspended("p")]);
+    const after = await runtimeUnderTest({ ...options, log });
+    await after.clock.advance(100 * leaseMs);
+    expect(await after.publish(runId, 1, [resumed, completed])).toMatchObject({ seq: 4 });
+  });
+
+  it("is found among more than one page of them, and told to who asks", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    const count = 1_050;
+    await Promise.all(Array.from({ length: count }, () => before.start()));
+    const after = await runtimeUnderTest({ ...options, log });
+    await after.clock.advance(leaseMs + graceMs + 2 * lateMs);
+    expect(after.parts.service.stats().runsInterrupted).toBe(count);
+    expect((await log.runs({ living: true, limit: 1 })).runs).toEqual([]);
+  });
+
+  it("is interrupted also when the log does not answer at first", async () => {
+    const log = faultyLog(memoryLog());
+    const before = await runtimeUnderTest({ ...options, log });
+    const { runId } = await before.start();
+    const after = await runtimeUnderTest({ ...options, log });
+    log.setDown(true);
+    await after.clock.advance(3 * leaseMs);
+    log.setDown(false);
+    await after.clock.advance(leaseMs + graceMs + 2_000);
+    expect((await log.run("default" as never, asRunId(runId)))?.ended).toBe("interrupted");
+  });
+});
+
+describe("a run whose write failed", () => {
+  it("is still watched when its runner never comes back (L16)", async () => {
+    for (const fault of ["before", "after"] as const) {
+      const log = faultyLog(memoryLog());
+      const { start, publish, clock } = await runtimeUnderTest({ ...options, log });
+      const { runId } = await start();
+      log.failAppend(fault);
+      await expect(publish(runId, 1, [delta("x")])).rejects.toMatchObject({ _tag: "LogUnavailable" });
+      await clock.advance(1_000 + leaseMs + graceMs + 3 * lateMs);
+      expect((await log.run("default" as never, asRunId(runId)))?.ended).toBe("interrupted");
+    }
+  });
+
+  it("gets its interruption also when that is what failed", async () => {
+    const log = faultyLog(memoryLog());
+    const { start, clock } = await runtimeUnderTest({ ...options, log });
+    const { runId } = await start();
+    await clock.advance(leaseMs + lateMs);
+    log.setDown(true);
+    await clock.advance(60_000);
+    log.setDown(false);
+    await clock.advance(2_000 + graceMs + 2 * lateMs);
+    expect((await log.run("default" as never, asRunId(runId)))?.ended).toBe("interrupted");
+  });
+
+  it("is watched also when it is not known whether it was made", async () => {
+    const log = faultyLog(memoryLog());
+    const { start, clock } = await runtimeUnderTest({ ...options, log });
+    log.failAppend("after");
+    await expect(start({ runId: "r1" })).rejects.toMatchObject({ _tag: "LogUnavailable" });
+    await clock.advance(1_000 + leaseMs + graceMs + 3 * lateMs);
+    expect((await log.run("default" as never, asRunId("r1")))?.ended).toBe("interrupted");
+  });
+});
