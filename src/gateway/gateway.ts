@@ -8,7 +8,7 @@ import { NotFound } from "../errors.ts";
 import type { GatewayOptions } from "./desk.ts";
 import { Desk } from "./desk.ts";
 import { handleRequest, isApiPath, targetOf } from "./http.ts";
-import { errorReply, sendRawReply } from "./reply.ts";
+import { errorReply, sendRawReply, sendReply } from "./reply.ts";
 import { handleWebSocket } from "./websocket.ts";
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -40,7 +40,7 @@ export class Gateway {
 
   /**
    * Joins the application's server: `/v1` is ours, everything else stays with its listeners. Call it when they are
-   * there. An upgrade that nobody else could answer gets 404. The answer undoes it.
+   * there. A request or an upgrade that nobody else could answer gets 404. The answer undoes it.
    */
   attach(server: Server): () => void {
     const theirs = server.listeners("request") as RequestListener[];
@@ -50,6 +50,9 @@ export class Gateway {
         return;
       }
       for (const listener of theirs) listener.call(server, request, response);
+      // A request without an owner would hang.
+      if (server.listenerCount("request") === 1 && theirs.length === 0)
+        sendReply(response, errorReply(new NotFound({ what: "route" })));
     };
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       if (this.upgrade(request, head)) return;

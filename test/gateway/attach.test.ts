@@ -14,6 +14,7 @@ import { secret, token } from "./support/house.ts";
 import { hello, openSocket, refusedSocket } from "./support/socket.ts";
 
 let server: Server;
+let gatewayOptions: ConstructorParameters<typeof Gateway>[0];
 let url: string;
 let detach: () => void;
 let drain: () => Promise<void>;
@@ -28,7 +29,8 @@ beforeAll(async () => {
   });
   await parts.start();
   server = createServer((request, response) => response.end(`the application at ${request.url}`));
-  detach = new Gateway({ runtime: parts.service, authenticator, apiKeys: new ApiKeys([]) }).attach(server);
+  gatewayOptions = { runtime: parts.service, authenticator, apiKeys: new ApiKeys([]) };
+  detach = new Gateway(gatewayOptions).attach(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   drain = () => Effect.runPromise(parts.service.drain);
@@ -63,6 +65,20 @@ describe("an application's server", () => {
     await socket.close();
     server.off("upgrade", onUpgrade);
     theirs.close();
+  });
+
+  it("without listeners of its own answers 404 instead of hanging, until one comes", async () => {
+    const bare = createServer();
+    const leave = new Gateway(gatewayOptions).attach(bare);
+    await new Promise<void>((resolve) => bare.listen(0, "127.0.0.1", resolve));
+    const bareUrl = `http://127.0.0.1:${(bare.address() as AddressInfo).port}`;
+    expect((await fetch(`${bareUrl}/`)).status).toBe(404);
+    expect((await fetch(`${bareUrl}/v1/runs`)).status).toBe(401);
+    bare.on("request", (_request, response) => response.end("a late one"));
+    expect(await (await fetch(`${bareUrl}/`)).text()).toBe("a late one");
+    leave();
+    bare.closeAllConnections();
+    bare.close();
   });
 
   it("is as before once we are gone", async () => {
