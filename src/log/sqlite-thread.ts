@@ -19,6 +19,9 @@ const workerFile = new URL(
   import.meta.url,
 );
 
+/** Its own: with the program's flags it would run the program's preloads, and `--input-type` would not let it start. */
+const threadFlags = ["--disable-warning=ExperimentalWarning"];
+
 export class SqliteThread {
   readonly #worker: Worker;
   readonly #reads = new Map<number, Waiting>();
@@ -29,7 +32,7 @@ export class SqliteThread {
   #failure: LogUnavailable | undefined;
 
   private constructor(options: WorkerOptions) {
-    this.#worker = new Worker(workerFile, { workerData: options, name: "runcast-log" });
+    this.#worker = new Worker(workerFile, { workerData: options, name: "runcast-log", execArgv: threadFlags });
     this.#worker.on("message", (message: FromWorker) => this.#hear(message));
     this.#worker.on("error", (error) => this.#fail(unavailable(`the log's thread failed: ${error.message}`, error)));
     this.#exited = new Promise((resolve) => {

@@ -76,6 +76,36 @@ describe("the SQLite log and a killed process", () => {
     });
   }
 
+  it("goes on after input/output errors, and has every append that it acknowledged between them", async () => {
+    // In the shell's blocks of 512 bytes: the files may grow to 2 MiB.
+    const command = `ulimit -f 4096; exec "${process.execPath}" "${fixture("append-on-failing-disk")}" "${path}"`;
+    const child = spawn("sh", ["-c", command], { stdio: ["ignore", "pipe", "inherit"] });
+    const said: string[] = [];
+    for await (const line of createInterface(child.stdout)) said.push(line);
+    const firstFailure = said.findIndex((line) => line.startsWith("failed LogUnavailable"));
+    const lastSuccess = said.findLastIndex((line) => line.startsWith("ok"));
+    expect(firstFailure).toBeGreaterThan(0);
+    expect(lastSuccess).toBeGreaterThan(firstFailure);
+
+    const log = await openSqliteLog({ path });
+    const { events, head, corrupt } = await log.read(alice, 0, wide);
+    expect(corrupt).toBeUndefined();
+    expect(events.length).toBe(head);
+    for (const line of said.filter((each) => each.startsWith("ok"))) {
+      const [, offset, id] = line.split(" ");
+      expect(events[Number(offset) - 1]?.id).toBe(id);
+    }
+    await log.close();
+  });
+
+  it("starts whatever flags the program was started with", async () => {
+    const program = `
+      import { openSqliteLog } from ${JSON.stringify(new URL("../../src/log/sqlite.ts", import.meta.url).href)};
+      await (await openSqliteLog({ path: ${JSON.stringify(path)} })).close();`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: "inherit" });
+    expect((await once(child, "exit"))[0]).toBe(0);
+  });
+
   it("lets a process end that leaves the log open, with everything written", async () => {
     const child = spawn(process.execPath, [fixture("open-and-leave"), path], { stdio: ["ignore", "pipe", "inherit"] });
     const [code] = await once(child, "exit");
