@@ -170,7 +170,7 @@ export function userToken(
     .sign(new TextEncoder().encode(secret));
 }
 
-async function stablePort(): Promise<number> {
+export async function stablePort(): Promise<number> {
   const count = lastStablePort - firstStablePort;
   const first = Math.floor(Math.random() * count);
   for (let step = 0; step < count; step += 1) {

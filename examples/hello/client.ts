@@ -1,0 +1,13 @@
+import { connect } from "runcast/client";
+
+const client = connect({
+  url: `http://localhost:${process.env.PORT ?? 8080}`,
+  token: () => "alices-session",
+});
+const events = client.events();
+await client.send("Hello!");
+for await (const { offset, type, data } of events) {
+  console.log(offset, type, JSON.stringify(data));
+  if (type === "agent_completed" || type === "agent_failed") break;
+}
+client.close();
