@@ -59,8 +59,8 @@ export function CutNotice({ outage, whole, dismiss }: CutNoticeProps) {
         </span>
       ) : (
         <span>
-          The connection is cut. The run goes on; this tab stands at offset{" "}
-          <span className="mono">{outage.offset}</span> and will read on from there.
+          No connection. This tab stands at offset <span className="mono">{outage.offset}</span> and reads on from there
+          as soon as it is back.
         </span>
       )}
       {healed && (

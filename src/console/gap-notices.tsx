@@ -4,22 +4,36 @@ import type { GapNotice } from "./run-book.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   retention: "they are older than what is kept",
-  epoch: "the log was rebuilt",
-  ahead: "the log is shorter than this tab remembers",
   durability_none: "they were sent while no log could take them",
   snapshot: "the current state was sent in their place",
 };
 
+/** The server's log is not the one that this tab has read. */
+export const isNewLog = ({ reason }: GapNotice): boolean => reason === "epoch" || reason === "ahead";
+
+function Words({ gap }: { readonly gap: GapNotice }) {
+  if (isNewLog(gap)) {
+    return (
+      <span>The server's log is not the one this tab was reading. What is shown now is what the new one holds.</span>
+    );
+  }
+  const { from, upto, reason } = gap;
+  return (
+    <span>
+      Events{" "}
+      <span className="mono">
+        {from}–{upto}
+      </span>{" "}
+      will not come: {reasons[reason] ?? reason}.
+    </span>
+  );
+}
+
 export function GapNotices({ gaps, dismiss }: { readonly gaps: readonly GapNotice[]; readonly dismiss: () => void }) {
-  return gaps.map(({ from, upto, reason }) => (
-    <div key={`${from}-${upto}-${reason}`} className="gap-notice" role="status" data-testid="gap">
-      <span>
-        Events{" "}
-        <span className="mono">
-          {from}–{upto}
-        </span>{" "}
-        will not come: {reasons[reason] ?? reason}.
-      </span>
+  return gaps.map((gap, index) => (
+    // Two gaps may look the same; the list only grows at its end.
+    <div key={index} className="gap-notice" role="status" data-testid="gap" data-reason={gap.reason}>
+      <Words gap={gap} />
       <button type="button" className="button quiet icon" onClick={dismiss} aria-label="Dismiss">
         <Icon name="cross" size={14} />
       </button>

@@ -35,7 +35,7 @@ function TokenForm({ login }: { readonly login: (identity: Identity) => void }) 
       onSubmit={(event) => {
         event.preventDefault();
         const userId = userIdOf(token.trim());
-        if (userId === undefined) setProblem("This is not a token: a JWT has three parts and names its user in `sub`.");
+        if (userId === undefined) setProblem("This is not a token: a JWT has three parts and names its user (sub).");
         else login({ userId, name: userId, token: token.trim() });
       }}
     >

@@ -8,6 +8,7 @@ import type { Client } from "../client/client.ts";
 import type { ClientStatus } from "../client/client-status.ts";
 import { useRuncastClient } from "../client/react.ts";
 import { demoUsers, historyReader } from "./history.ts";
+import { isNewLog } from "./gap-notices.tsx";
 import { foldOutage, type Link, type LinkPhase, type Outage } from "./link.ts";
 import type { Identity } from "./login.tsx";
 import { type BookPage, RunBook } from "./run-book.ts";
@@ -72,7 +73,7 @@ function feed(client: Client, book: RunBook): () => void {
     client.on("gap", ({ from, upto, reason }) => {
       book.gap({ from, upto, reason });
       // Of a log that is no more, nothing that we hold is true; a snapshot of the new one follows.
-      if (reason === "epoch" || reason === "ahead") book.reset();
+      if (isNewLog({ from, upto, reason })) book.reset();
       else begun = client.runs();
     }),
     // Follows a snapshot or a gap at once, before any event: only now does the cursor say where the stream goes on.

@@ -16,6 +16,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // A data: URL would need a hole in the content security policy.
     assetsInlineLimit: 0,
+    // The layout of the chart takes most of the build, and is meant to.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: {
     proxy: {

@@ -4,7 +4,7 @@ import { Composer } from "./composer.tsx";
 import { CutNotice, StoppedNotice } from "./connection-pill.tsx";
 import { Conversation } from "./conversation.tsx";
 import { EventInspector } from "./event-inspector.tsx";
-import { GapNotices } from "./gap-notices.tsx";
+import { GapNotices, isNewLog } from "./gap-notices.tsx";
 import type { Identity } from "./login.tsx";
 import { MachinePanel } from "./machine-panel.tsx";
 import { isLiving, type RunEntry } from "./run-book.ts";
@@ -37,6 +37,8 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
   const stream = useStream(identity);
   const { openRun } = stream;
   const { runs, events, gaps, listed } = stream.page;
+  // Of another log nobody can say what was missed.
+  const outage = gaps.some(isNewLog) ? undefined : stream.outage;
   const [chosen, setChosen] = useState<string>();
   const [tab, setTab] = useState<Tab>("talk");
 
@@ -77,8 +79,8 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
       <main className="talk">
         <div className="notices">
           {stream.link.phase === "stopped" && <StoppedNotice logout={logout} reason={stream.link.reason} />}
-          {stream.outage !== undefined && (
-            <CutNotice outage={stream.outage} whole={gaps.length === 0} dismiss={stream.dismissOutage} />
+          {outage !== undefined && (
+            <CutNotice outage={outage} whole={gaps.length === 0} dismiss={stream.dismissOutage} />
           )}
           <GapNotices gaps={gaps} dismiss={stream.dismissGaps} />
         </div>

@@ -5,8 +5,10 @@ import { emptyTimeline, foldEvent, promptOf } from "../../src/console/timeline.t
 
 const startMs = Date.parse("2026-01-01T00:00:00.000Z");
 
+type Said = readonly [type: EventType, data: object];
+
 /** One event per line, 100 ms apart. */
-function events(...said: readonly (readonly [EventType, object])[]): RunEvent[] {
+function events(...said: readonly Said[]): RunEvent[] {
   return said.map(
     ([type, data], index) =>
       ({
@@ -20,7 +22,7 @@ function events(...said: readonly (readonly [EventType, object])[]): RunEvent[] 
       }) as RunEvent,
   );
 }
-const stepsOf = (...said: Parameters<typeof events>) => events(...said).reduce(foldEvent, emptyTimeline).steps;
+const stepsOf = (...said: readonly Said[]) => events(...said).reduce(foldEvent, emptyTimeline).steps;
 const delta = (messageId: string, channel: string, text: string) =>
   ["agent_delta", { messageId, channel, text }] as const;
 

@@ -2,7 +2,7 @@
  * Coordinates for the run's picture, computed by ELK at build time; the page only draws. Before it stands
  * `run-graph`, after it the plugin that hands the result to the page.
  */
-import Elk from "elkjs/lib/elk.bundled.js";
+import elk from "elkjs/lib/elk.bundled.js";
 import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api.js";
 import type { GraphEdge, RunGraph } from "./run-graph.ts";
 
@@ -144,7 +144,7 @@ function elkGraph(graph: RunGraph): ElkNode {
 
 /** Lays the graph out. */
 export async function layoutChart(graph: RunGraph): Promise<Chart> {
-  const placed = await new Elk().layout(elkGraph(graph));
+  const placed = await new elk.default().layout(elkGraph(graph));
   const boxes = new Map<string, ChartGroup>();
   const visit = (node: ElkNode, left: number, top: number) => {
     const x = left + (node.x ?? 0);
