@@ -29,6 +29,8 @@ export type ConnectionFact =
   | { readonly type: "credential.expired" }
   /** Whether the credential holds cannot be found out now. */
   | { readonly type: "authority.silent" }
+  /** The log does not answer, so nobody's place in a stream is known. */
+  | { readonly type: "log.silent" }
   /** Good, but for another user than this connection's. */
   | { readonly type: "credential.foreign" }
   | { readonly type: "frame.refused"; readonly reason: string }
@@ -110,6 +112,10 @@ export const connectionMachine = setup({
         params: { code: endingCodes.overloaded, reason: "tokens cannot be verified now" },
       },
     },
+    "log.silent": {
+      target: ".closed",
+      actions: { type: "endBecause", params: { code: endingCodes.overloaded, reason: "the log does not answer now" } },
+    },
     "credential.foreign": {
       target: ".closed",
       actions: { type: "endBecause", params: { code: endingCodes.forbidden, reason: "token of another user" } },
@@ -162,6 +168,7 @@ export const connectionMachine = setup({
         "credential.refused": {},
         "credential.expired": {},
         "authority.silent": {},
+        "log.silent": {},
         "credential.foreign": {},
         "place.taken": {},
       },

@@ -3,13 +3,13 @@
  * the outbox from `ready` to `closed`. Nothing is handled before authentication; what comes early waits its turn.
  */
 import type { Actor } from "xstate";
-import type { connectionMachine } from "../../machines/connection.ts";
+import type { ConnectionFact, connectionMachine } from "../../machines/connection.ts";
 import type { ClientFrame, CommandFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
-import { NotAccepting, Unauthenticated } from "../errors.ts";
+import { LogUnavailable, NotAccepting, Unauthenticated } from "../errors.ts";
 import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
@@ -79,7 +79,7 @@ export class UserConnection implements Connection {
     this.transport = transport;
     this.actor = actor;
     this.principal = principal;
-    this.deadline = host.after(host.helloMs, () => this.actor.send({ type: "deadline.passed", reason: "no hello" }));
+    this.deadline = host.after(host.helloMs, () => this.tell({ type: "deadline.passed", reason: "no hello" }));
   }
 
   get isOpen(): boolean {
@@ -112,7 +112,7 @@ export class UserConnection implements Connection {
 
   heard(): void {
     this.wasHeard = true;
-    if (this.actor.getSnapshot().context.missedPings > 0) this.actor.send({ type: "peer.heard" });
+    if (this.actor.getSnapshot().context.missedPings > 0) this.tell({ type: "peer.heard" });
   }
 
   writable(): void {
@@ -120,7 +120,7 @@ export class UserConnection implements Connection {
   }
 
   closed(): void {
-    this.actor.send({ type: "transport.closed" });
+    this.tell({ type: "transport.closed" });
   }
 
   /** An ack of this connection, on the socket or beside it. */
@@ -138,8 +138,13 @@ export class UserConnection implements Connection {
     this.hub = undefined;
   }
 
+  /** A fact for the machine; after its end there is nobody to hear one. */
+  private tell(fact: ConnectionFact): void {
+    if (this.isOpen) this.actor.send(fact);
+  }
+
   private refuse(reason: string): void {
-    this.actor.send({ type: "frame.refused", reason });
+    this.tell({ type: "frame.refused", reason });
   }
 
   private async open(hello: HelloFrame): Promise<void> {
@@ -170,7 +175,7 @@ export class UserConnection implements Connection {
     this.stream = stream;
     this.device = hello.device === undefined ? undefined : asDeviceId(hello.device);
     this.host.settle(this, stream);
-    this.actor.send({ type: "session.opened" });
+    this.tell({ type: "session.opened" });
     this.send({
       type: "welcome",
       connectionId: this.id,
@@ -197,13 +202,13 @@ export class UserConnection implements Connection {
 
   private async identify(hello: HelloFrame): Promise<UserPrincipal | undefined> {
     if (hello.token === undefined) {
-      if (this.principal === undefined) this.actor.send({ type: "credential.refused", reason: "no token" });
+      if (this.principal === undefined) this.tell({ type: "credential.refused", reason: "no token" });
       return this.principal;
     }
     const named = await this.verify(hello.token);
     if (named === undefined) return undefined;
     if (this.principal && !isSame(this.principal, named)) {
-      this.actor.send({ type: "credential.foreign" });
+      this.tell({ type: "credential.foreign" });
       return undefined;
     }
     return named;
@@ -213,16 +218,17 @@ export class UserConnection implements Connection {
     try {
       return await this.host.authenticate(token);
     } catch (cause) {
-      if (cause instanceof Unauthenticated) this.actor.send({ type: "credential.refused", reason: cause.message });
-      else if (cause instanceof NotAccepting) this.actor.send({ type: "authority.silent" });
+      if (cause instanceof Unauthenticated) this.tell({ type: "credential.refused", reason: cause.message });
+      else if (cause instanceof NotAccepting) this.tell({ type: "authority.silent" });
       else throw cause;
       return undefined;
     }
   }
 
   private openFailed(cause: unknown): void {
+    if (cause instanceof LogUnavailable) return this.tell({ type: "log.silent" });
     this.host.failed(this, cause);
-    this.actor.send({ type: "session.failed" });
+    this.tell({ type: "session.failed" });
   }
 
   private handle(frame: ClientFrame): void {
@@ -247,7 +253,7 @@ export class UserConnection implements Connection {
   private async renew(token: string): Promise<void> {
     const named = await this.verify(token);
     if (named === undefined || !this.isOpen || this.principal === undefined) return;
-    if (!isSame(this.principal, named)) return this.actor.send({ type: "credential.foreign" });
+    if (!isSame(this.principal, named)) return this.tell({ type: "credential.foreign" });
     this.principal = named;
     this.watchExpiry(named);
     this.send({ type: "status", channel: "auth", state: "auth_completed" });
@@ -255,7 +261,7 @@ export class UserConnection implements Connection {
 
   private awaitConfirmation(): void {
     this.deadline = this.host.after(this.host.helloMs, () =>
-      this.actor.send({ type: "deadline.passed", reason: "no confirm" }),
+      this.tell({ type: "deadline.passed", reason: "no confirm" }),
     );
   }
 
@@ -263,7 +269,7 @@ export class UserConnection implements Connection {
   private watchExpiry({ expiresAtMs }: UserPrincipal): void {
     this.expiry?.cancel();
     const leftMs = expiresAtMs - this.host.nowMs();
-    const end = (): void => this.actor.send({ type: "credential.expired" });
+    const end = (): void => this.tell({ type: "credential.expired" });
     this.expiry = this.host.after(Math.max(leftMs - expiryNoticeMs, 0), () => {
       const inMs = Math.max(Math.round(expiresAtMs - this.host.nowMs()), 0);
       this.send({ type: "auth_expiring", inMs });
