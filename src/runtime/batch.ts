@@ -15,6 +15,8 @@ export class Batch {
   readonly afterSeq: Seq;
   /** Of the runner that said it, as it was then; undefined: the supervisor's own. */
   readonly fence: Fence | undefined;
+  /** ISO 8601 UTC: one for all that is said in one turn. */
+  readonly time: string;
   /** Resolves with offset − seq + 1 of its rows; rejects when nothing of it was written, or nobody knows. */
   readonly outcome: Promise<number>;
   readonly resolve: (shift: number) => void;
@@ -23,9 +25,10 @@ export class Batch {
   approvals: string[] | undefined;
   cancel: EventDataOf<"cancel_requested"> | undefined;
 
-  constructor(afterSeq: Seq, fence: Fence | undefined) {
+  constructor(afterSeq: Seq, fence: Fence | undefined, time: string) {
     this.afterSeq = afterSeq;
     this.fence = fence;
+    this.time = time;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.outcome = promise;
     this.resolve = resolve;

@@ -40,6 +40,9 @@ function findIn(value: unknown, owner: UserId, path: string): string | undefined
   return undefined;
 }
 
+/** Whether a closer look is due at all. */
+export const mayBeContaminated = (text: string): boolean => anyRoutingField.test(text);
+
 /**
  * The path of the first routing field that names somebody else than the owner.
  *

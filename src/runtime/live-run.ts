@@ -11,7 +11,7 @@ import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { runStateOf } from "../../machines/legality.ts";
+import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
 import {
   Contaminated,
   Fenced,
@@ -24,7 +24,7 @@ import {
 } from "../errors.ts";
 import type { Append, Appended, EventLog, KnownKey, NewEvent, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
-import { contaminatedPath, sanitized } from "./contamination.ts";
+import { contaminatedPath, mayBeContaminated, sanitized } from "./contamination.ts";
 import { eventDigest } from "./digest.ts";
 import type { RunActor, Verdict } from "./judge.ts";
 import { judge, ownStep } from "./judge.ts";
@@ -57,6 +57,9 @@ export interface PublishTerms {
   /** The supervisor writes: no fence is asked, `agent_interrupted` is legal, nothing is quarantined. */
   readonly bySupervisor?: boolean | undefined;
 }
+
+/** A row is put together in steps and handed over whole. */
+type MutableEvent = { -readonly [Field in keyof NewEvent]: NewEvent[Field] };
 
 interface Prepared {
   readonly event: EventInput;
@@ -158,7 +161,9 @@ export class LiveRun {
       if (this.broken) throw this.broken;
       // The order of `log/append-rules`: a writer that was fenced off learns that first.
       if (!terms.bySupervisor) this.requireFence(terms.fence);
-      const prepared = this.prepare(events);
+      const only = events.length === 1 && terms.ifSeq === undefined ? events[0] : undefined;
+      if (only && this.isPlainPayload(only)) return this.writePayload(only, terms);
+      const prepared = events.map((event, index) => this.prepared(event, index));
       const fresh = prepared.some(({ digest }) => digest !== undefined) ? this.withoutDuplicates(prepared) : prepared;
       if (fresh.length === 0 && prepared.length > 0) return this.answerKnown(prepared);
       if (this.ending) {
@@ -173,11 +178,38 @@ export class LiveRun {
     }
   }
 
+  /** A token of a living run: nothing to judge, no key to look up. Most events are this. */
+  private isPlainPayload({ type, key }: EventInput): boolean {
+    return key === undefined && !needsMachine(type) && this.ending === undefined && isLiving(this.actor.getSnapshot());
+  }
+
+  private writePayload(event: EventInput, terms: PublishTerms): Promise<PublishAnswer> {
+    const { text } = this.prepared(event, 0);
+    const batch = this.openBatch(terms.bySupervisor === true);
+    this.seq += 1;
+    const lastSeq = this.seq;
+    batch.rows.push(this.row(event.type, text, batch.time, terms.traceparent));
+    return batch.outcome.then((shift) => ({ seq: lastSeq, offset: lastSeq + shift - 1, duplicates: 0 }));
+  }
+
+  private row(type: string, data: string, time: string, traceparent: string | undefined): MutableEvent {
+    return {
+      id: this.host.nextId(),
+      type,
+      time,
+      data,
+      threadId: this.record.threadId,
+      repaired: undefined,
+      traceparent,
+      key: undefined,
+    };
+  }
+
   /** Each event's JSON text, made once, and checked for other people's names. */
-  private prepare(events: readonly EventInput[]): Prepared[] {
-    return events.map((event, index) => {
-      let kept = event;
-      let text = jsonText(event, index);
+  private prepared(event: EventInput, index: number): Prepared {
+    let kept = event;
+    let text = jsonText(event, index);
+    if (mayBeContaminated(text)) {
       const path = contaminatedPath(text, this.owner, `events[${index}].data`);
       if (path !== undefined) {
         this.host.countContaminated();
@@ -186,8 +218,8 @@ export class LiveRun {
         text = sanitized(text, this.owner);
         kept = { ...event, data: parseTrusted(text) } as EventInput;
       }
-      return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
-    });
+    }
+    return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
   }
 
   private withoutDuplicates(prepared: readonly Prepared[]): Prepared[] {
@@ -227,17 +259,11 @@ export class LiveRun {
     for (const { event, index } of verdict.legal) {
       const source = index === ownStep ? undefined : fresh[index];
       this.seq += 1;
-      const key = this.rememberKey(event.key, source?.digest);
-      batch.rows.push({
-        id: this.host.nextId(),
-        type: event.type,
-        time: this.host.timeText(),
-        data: source?.text ?? JSON.stringify(event.data),
-        threadId: this.record.threadId,
-        repaired: source === undefined || undefined,
-        traceparent: terms.traceparent,
-        key,
-      });
+      const text = source?.text ?? JSON.stringify(event.data);
+      const row = this.row(event.type, text, batch.time, terms.traceparent);
+      if (source === undefined) row.repaired = true;
+      row.key = this.rememberKey(event.key, source?.digest);
+      batch.rows.push(row);
       if (event.type === "agent_suspended") batch.noteApprovals(event.data);
       if (event.type === "cancel_requested") batch.cancel = event.data;
     }
@@ -264,7 +290,7 @@ export class LiveRun {
     const fence = bySupervisor ? undefined : this.fence;
     if (open && open.fence === fence && open.rows.length < maxBatchRows) return open;
     this.flush();
-    const batch = new Batch(this.seq, fence);
+    const batch = new Batch(this.seq, fence, this.host.timeText());
     this.batch = batch;
     this.tail = batch.outcome.then(nothing, nothing);
     queueMicrotask(() => {
@@ -315,15 +341,19 @@ export class LiveRun {
     if (appended.kind !== "appended") return batch.reject(this.breakDown(appended));
     const firstOffset = appended.offset - batch.rows.length + 1;
     this.offset = appended.offset;
-    for (const [index, { key }] of batch.rows.entries()) {
-      const known = key && this.keys.get(key.name);
-      if (key && known) this.keys.set(key.name, { ...known, offset: firstOffset + index });
-    }
+    if (this.keys.size > 0) this.placeKeys(batch.rows, firstOffset);
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
     if (batch.ended) this.host.drop(this, batch.ended);
     else if (batch.cancel) this.onCancelRequested(batch.cancel);
     batch.resolve(firstOffset - batch.afterSeq);
+  }
+
+  private placeKeys(rows: readonly NewEvent[], firstOffset: Offset): void {
+    for (const [index, { key }] of rows.entries()) {
+      const known = key && this.keys.get(key.name);
+      if (key && known) this.keys.set(key.name, { ...known, offset: firstOffset + index });
+    }
   }
 
   /** `shift` is offset − seq within the batch, which is contiguous in both. */

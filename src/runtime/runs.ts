@@ -3,6 +3,7 @@
  * log, and what has ended is read there. Answers of publishers come from here; the gate stands before it.
  */
 import type { RunFact } from "../../machines/run.ts";
+import { compiled } from "../../machines/compiled.ts";
 import { runMachine } from "../../machines/run.ts";
 import { isRunFact } from "../../machines/legality.ts";
 import type { EventInput } from "../../protocol/event.ts";
@@ -23,6 +24,9 @@ import type { Settings } from "./options.ts";
 import type { RunKey } from "./run-desk.ts";
 import { RunDesk, runKey } from "./run-desk.ts";
 import type { Supervisor } from "./supervisor.ts";
+
+/** Every lifecycle event of every run passes it: the same machine, stepped by table. */
+const runLogic = compiled(runMachine);
 
 const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
 const orphanPageSize = 1_000;
@@ -303,7 +307,7 @@ export class Runs {
   }
 
   private actor(record: Pick<RunRecord, "profile">, snapshot?: unknown): RunActor {
-    const actor = this.terms.supervisor.spawn(runMachine, {
+    const actor = this.terms.supervisor.spawn(runLogic, {
       input: { profile: record.profile },
       ...(snapshot !== undefined && { snapshot }),
     });
