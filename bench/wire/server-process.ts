@@ -17,7 +17,10 @@ export interface ServerProcess {
 
 export async function startServer(kind: Kind, args: readonly string[] = []): Promise<ServerProcess> {
   const file = fileURLToPath(new URL(`./${kind}-server.ts`, import.meta.url));
-  const child = spawn(process.execPath, ["--expose-gc", "--disable-warning=ExperimentalWarning", file, ...args], {
+  // As `runcast serve` starts itself; the floor runs as anybody would start it.
+  const bound = kind === "runcast" ? ["--max-semi-space-size=8"] : [];
+  const flags = ["--expose-gc", "--disable-warning=ExperimentalWarning", ...bound];
+  const child = spawn(process.execPath, [...flags, file, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const line = (await once(createInterface({ input: child.stdout }), "line")) as [string];

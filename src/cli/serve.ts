@@ -12,6 +12,7 @@ import { Failure } from "./command-line.ts";
 import { serveCommand } from "./commands.ts";
 import { readConfig, settled } from "./identity.ts";
 import { paintFor } from "./paint.ts";
+import { boundYoungGeneration } from "./young-generation.ts";
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Orchestrators kill after ten seconds: whatever hangs must be told about before. */
@@ -35,6 +36,7 @@ function stopRequested(): Promise<void> {
 }
 
 export async function serve(given: Arguments): Promise<number> {
+  boundYoungGeneration();
   const stop = stopRequested();
   const config = await readConfig(
     given,

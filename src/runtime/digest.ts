@@ -2,7 +2,7 @@
  * Digests of bodies, for idempotency: two bodies are the same when they say the same, in whatever order their
  * keys stand.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 function canonical(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
@@ -15,7 +15,7 @@ function canonical(value: unknown): string {
 }
 
 export function bodyDigest(body: unknown): string {
-  return createHash("sha256").update(canonical(body)).digest("base64url");
+  return hash("sha256", canonical(body), "base64url");
 }
 
 export const eventDigest = (type: string, data: unknown): string => bodyDigest([type, data]);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +58,16 @@ async function startRun(served: Served, runId: string) {
 }
 
 describe("runcast serve", () => {
+  it(
+    "bounds its young generation without becoming another process",
+    async () => {
+      const { server } = await serve("--store", "memory:");
+      const commandLine = readFileSync(`/proc/${server.child.pid}/cmdline`, "utf8").split("\0");
+      expect(commandLine.filter((argument) => argument.startsWith("--max-semi-space-size"))).toHaveLength(1);
+    },
+    timeoutMs,
+  );
+
   it(
     "listens in dev mode with a banner, a token and a key that work, and drains on SIGTERM",
     async () => {
