@@ -12,6 +12,8 @@ import { openSqliteLog } from "../../src/log/sqlite.ts";
 import { rejection } from "../../src/testing/event-log/law.ts";
 import { alice, ids, notice, wide, write } from "../../src/testing/event-log/sample.ts";
 
+/** A child that does not end by itself is killed, and its test fails. */
+const patienceMs = 10_000;
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
 
 let folder: string;
@@ -107,7 +109,7 @@ describe("the SQLite log and a killed process", () => {
   });
 
   it("lets a process end that leaves the log open, with everything written", async () => {
-    const child = spawn(process.execPath, [fixture("open-and-leave"), path], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [fixture("open-and-leave"), path], { stdio: "inherit", timeout: patienceMs });
     const [code] = await once(child, "exit");
     expect(code).toBe(0);
     const log = await openSqliteLog({ path });

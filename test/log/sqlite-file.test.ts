@@ -250,6 +250,14 @@ describe("the SQLite log and its epoch", () => {
     expect(await epochOf(writeOne)).toBe(restored);
   });
 
+  it("draws another when an older copy was put back, also when no event was written since", async () => {
+    const epoch = await epochOf((log) => write(log, started(newRun())));
+    await copyFile(path, `${path}.backup`);
+    await epochOf((log) => log.claim(tenant, run1));
+    await copyFile(`${path}.backup`, path);
+    expect(await epochOf()).not.toBe(epoch);
+  });
+
   it("draws another when a copy was put back that was made while the log was open", async () => {
     const epoch = await epochOf(async (log) => {
       await writeOne(log);

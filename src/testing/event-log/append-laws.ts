@@ -100,6 +100,17 @@ export function appendLaws({ law, expect }: LawBook): void {
     expect(second).toMatchObject({ kind: "run_exists", run: { stream: alice } });
   });
 
+  law("answers run_exists with what an append of the same turn made of the run", async (log) => {
+    await write(log, started(newRun()));
+    const [, claimed, again] = await Promise.all([
+      log.append(next(1, [event("a"), event("b")])),
+      log.claim(tenant, run1),
+      log.append(started(newRun())),
+    ]);
+    expect(claimed).toEqual({ fence: 2, seq: 3 });
+    expect(again).toMatchObject({ kind: "run_exists", run: { seq: 3, fence: 2, lastOffset: 3 } });
+  });
+
   law("answers no_run for a run that is not there, and for a run of another stream", async (log) => {
     expect(await log.append(next(0, [event("x")]))).toEqual({ kind: "no_run" });
     await write(log, started(newRun()));
