@@ -30,6 +30,9 @@ export interface RunningServer {
   readonly devMode: DevMode | undefined;
 }
 
+/** After the drain the doors stand this long and answer 503, so that who balances load sees `/readyz` change. */
+const lingerMs = 500;
+
 /** The built page: beside the compiled server, or in `dist` when the sources run. */
 function readConsole(): StaticFiles | undefined {
   const folders = ["../console", "../dist/console"].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
@@ -92,7 +95,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     port: config.port,
   });
   // Added last, so it runs first: users hear a goodbye while the doors still stand.
-  yield* Effect.addFinalizer(() => made.gateway.runtime.drain);
+  yield* Effect.addFinalizer(() => Effect.andThen(made.gateway.runtime.drain, Effect.sleep(lingerMs)));
   const running: RunningServer = { url: serving.url, port: serving.port, devMode };
   return running;
 });
