@@ -32,7 +32,7 @@ interface Reference {
 }
 
 class NotCompilable extends Error {
-  constructor(machine: AnyStateMachine, what: string) {
+  constructor(machine: Pick<AnyStateMachine, "id">, what: string) {
     super(`machine ${machine.id} cannot be compiled: ${what}`);
   }
 }
@@ -114,5 +114,17 @@ export function compiled<Machine extends AnyStateMachine>(machine: Machine): Mac
     return { ...template, context } as AnyMachineSnapshot;
   }
 
-  return Object.create(machine, { transition: { value: transition } }) as Machine;
+  const initial = templates.get(machine.root.initial.target[0]?.key ?? "");
+  if (initial === undefined) throw new NotCompilable(machine, "it has no initial state");
+  const { context } = machine.config as { context?: Context | ((args: { readonly input: unknown }) => Context) };
+
+  function getInitialSnapshot(_scope: AnyActorScope, input: unknown): AnyMachineSnapshot {
+    return {
+      ...initial,
+      context: typeof context === "function" ? context({ input }) : (context ?? {}),
+    } as AnyMachineSnapshot;
+  }
+
+  const steps = { transition: { value: transition }, getInitialSnapshot: { value: getInitialSnapshot } };
+  return Object.create(machine, steps) as Machine;
 }

@@ -42,8 +42,8 @@ const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
 function isPlainName(maxChars: number): (text: string) => boolean {
   return (text) =>
     text.length > 0 &&
-    text.length <= 2 * maxChars &&
-    [...text].length <= maxChars &&
+    // A character is one or two code units: only in between must they be counted.
+    (text.length <= maxChars || (text.length <= 2 * maxChars && [...text].length <= maxChars)) &&
     !controlCharacters.test(text) &&
     // A lone surrogate has no UTF-8 form: two different ids would become one on disk.
     text.isWellFormed();

@@ -5,8 +5,8 @@
 import type { Offset } from "../../protocol/ids.ts";
 import type { ReadLimit, StoredEvent } from "./event-log.ts";
 
-const maxEvents = 1_024;
-const maxBytes = 256 * 1_024;
+const maxEvents = 128;
+const maxBytes = 32 * 1_024;
 
 export class Recent {
   private events: StoredEvent[] = [];

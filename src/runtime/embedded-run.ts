@@ -8,6 +8,7 @@ import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, RunId } from "../../protocol/ids.ts";
 import type { LivingState, TerminalState } from "../../protocol/run-view.ts";
 import { InvalidInput } from "../errors.ts";
+import { Receipt } from "./receipt.ts";
 import type { RunDesk } from "./run-desk.ts";
 import type { MessageChannel, Run, RunFailure, ToolCall } from "./run-handle.ts";
 import type { Runs } from "./runs.ts";
@@ -16,15 +17,6 @@ import type { Runs } from "./runs.ts";
 const thrown = (cause: unknown): { message: string } => ({
   message: cause instanceof Error ? cause.message : String(cause),
 });
-
-/**
- * Calls that nobody awaits must not end the process: the refusal is still there for who does, and the run's signal
- * tells when the run is lost.
- */
-function unawaited<Value>(promise: Promise<Value>): Promise<Value> {
-  promise.catch(() => {});
-  return promise;
-}
 
 export class EmbeddedRun implements Run {
   readonly runId: RunId;
@@ -117,9 +109,9 @@ export class EmbeddedRun implements Run {
     const batch: readonly EventInput[] = Array.isArray(events) ? events : [events as EventInput];
     for (const [index, event] of batch.entries()) {
       const checked = checkEvent(event, `events[${index}]`);
-      if (!checked.ok) return unawaited(Promise.reject(new InvalidInput({ code: "invalid_event", ...checked.issue })));
+      if (!checked.ok) return Receipt.refused(new InvalidInput({ code: "invalid_event", ...checked.issue }));
     }
-    return unawaited(this.runs.publishAs(this.desk, batch, { fence: this.fence }));
+    return this.runs.publishAs(this.desk, batch, { fence: this.fence });
   }
 
   async heartbeat(): Promise<void> {

@@ -28,6 +28,7 @@ import { contaminatedPath, mayBeContaminated, sanitized } from "./contamination.
 import { eventDigest } from "./digest.ts";
 import type { RunActor, Verdict } from "./judge.ts";
 import { judge, ownStep } from "./judge.ts";
+import { Receipt } from "./receipt.ts";
 
 /** What a live run needs of its registry. */
 export interface RunHost {
@@ -140,7 +141,7 @@ export class LiveRun {
    * Fails: `RunEnded`, `Fenced`, `SeqConflict`, `KeyConflict`, `Contaminated`, `IllegalTransition`; `LogUnavailable`
    * when the outcome is unknown (repeat it with the same keys).
    */
-  publish(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+  publish(events: readonly EventInput[], terms: PublishTerms): Receipt {
     if (this.bornHere || !events.some((event) => event.key !== undefined)) {
       if (this.lookups === undefined) return this.accept(events, terms);
     }
@@ -148,15 +149,15 @@ export class LiveRun {
     const turn = (this.lookups ?? Promise.resolve())
       .then(() => this.learnKeys(events))
       .then(() => this.accept(events, terms));
-    const settled = turn.catch(() => {});
+    const settled = turn.then(nothing, nothing);
     this.lookups = settled;
     void settled.then(() => {
       if (this.lookups === settled) this.lookups = undefined;
     });
-    return turn;
+    return new Receipt(() => turn);
   }
 
-  private accept(events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+  private accept(events: readonly EventInput[], terms: PublishTerms): Receipt {
     try {
       if (this.broken) throw this.broken;
       // The order of `log/append-rules`: a writer that was fenced off learns that first.
@@ -165,7 +166,7 @@ export class LiveRun {
       if (only && this.isPlainPayload(only)) return this.writePayload(only, terms);
       const prepared = events.map((event, index) => this.prepared(event, index));
       const fresh = prepared.some(({ digest }) => digest !== undefined) ? this.withoutDuplicates(prepared) : prepared;
-      if (fresh.length === 0 && prepared.length > 0) return this.answerKnown(prepared);
+      if (fresh.length === 0 && prepared.length > 0) return new Receipt(() => this.answerKnown(prepared));
       if (this.ending) {
         if (!terms.bySupervisor) void this.host.setLateApart(this.record, events, this.ending);
         throw new RunEnded({ state: this.ending });
@@ -174,7 +175,7 @@ export class LiveRun {
       return this.write(prepared, fresh, terms);
     } catch (cause) {
       this.host.countRefused(events.length);
-      return Promise.reject(cause);
+      return Receipt.refused(cause);
     }
   }
 
@@ -183,13 +184,13 @@ export class LiveRun {
     return key === undefined && !needsMachine(type) && this.ending === undefined && isLiving(this.actor.getSnapshot());
   }
 
-  private writePayload(event: EventInput, terms: PublishTerms): Promise<PublishAnswer> {
+  private writePayload(event: EventInput, terms: PublishTerms): Receipt {
     const { text } = this.prepared(event, 0);
     const batch = this.openBatch(terms.bySupervisor === true);
     this.seq += 1;
     const lastSeq = this.seq;
     batch.rows.push(this.row(event.type, text, batch.time, terms.traceparent));
-    return batch.outcome.then((shift) => ({ seq: lastSeq, offset: lastSeq + shift - 1, duplicates: 0 }));
+    return new Receipt(async () => ({ seq: lastSeq, offset: lastSeq + (await batch.outcome) - 1, duplicates: 0 }));
   }
 
   private row(type: string, data: string, time: string, traceparent: string | undefined): MutableEvent {
@@ -246,15 +247,11 @@ export class LiveRun {
     return { seq: known?.seq ?? this.seq, offset: known?.offset ?? this.offset, duplicates: prepared.length };
   }
 
-  private write(
-    prepared: readonly Prepared[],
-    fresh: readonly Prepared[],
-    terms: PublishTerms,
-  ): Promise<PublishAnswer> {
+  private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Receipt {
     const verdict = this.judged(fresh, terms);
     const duplicates = prepared.length - fresh.length;
     const apart = this.setApart(verdict);
-    if (verdict.legal.length === 0) return this.answerNothingWritten(verdict, duplicates, apart);
+    if (verdict.legal.length === 0) return new Receipt(() => this.answerNothingWritten(verdict, duplicates, apart));
     const batch = this.openBatch(terms.bySupervisor === true);
     for (const { event, index } of verdict.legal) {
       const source = index === ownStep ? undefined : fresh[index];
@@ -271,10 +268,12 @@ export class LiveRun {
     batch.ended = verdict.ended;
     const lastSeq = this.seq;
     const lastKey = prepared.at(-1)?.event.key;
-    const said = (shift: number): PublishAnswer => this.answer(shift, lastSeq, lastKey, verdict, duplicates);
-    return apart === undefined
-      ? batch.outcome.then(said)
-      : Promise.all([batch.outcome, apart]).then(([shift]) => said(shift));
+    return new Receipt(async () => {
+      const shift = await batch.outcome;
+      // What is kept apart is kept before anybody is told so.
+      await apart;
+      return this.answer(shift, lastSeq, lastKey, verdict, duplicates);
+    });
   }
 
   /** Placed now, so that the next call finds it; its offset comes with the commit. */
@@ -390,11 +389,13 @@ export class LiveRun {
     if (verdict.setApart.length === 0) return undefined;
     const { stream, tenantId, runId } = this.record;
     const time = this.host.timeText();
-    return Promise.all(
+    const kept = Promise.all(
       verdict.setApart.map(({ event: { type, data }, reason }) =>
         this.host.log.quarantine({ stream, tenantId, runId, type, data: JSON.stringify(data), reason, time }),
       ),
     );
+    kept.catch(nothing);
+    return kept;
   }
 
   /** The picture in memory is no longer the log's: say what happened, and be dropped. */

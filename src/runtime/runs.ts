@@ -12,7 +12,7 @@ import type { Fence, RunId, Seq, StreamKey, TenantId, UserId } from "../../proto
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { Contaminated, Fenced, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
+import { Contaminated, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
 import type { Append, EventLog, NewEvent, NewRun, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { contaminatedPath, sanitized } from "./contamination.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -22,6 +22,7 @@ import type { PublishTerms, RunEnd, RunHost } from "./live-run.ts";
 import { LiveRun } from "./live-run.ts";
 import type { Settings } from "./options.ts";
 import type { RunKey } from "./run-desk.ts";
+import { Receipt } from "./receipt.ts";
 import { RunDesk, runKey } from "./run-desk.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -158,7 +159,7 @@ export class Runs {
   }
 
   /** The same, for who holds the desk: nothing is looked up. */
-  publishTo(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+  publishTo(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Receipt {
     return desk.run.publish(events, terms);
   }
 
@@ -169,10 +170,13 @@ export class Runs {
   }
 
   /** For an embedded runner: a desk that was lost to a failed write is found again. */
-  publishAs(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Promise<PublishAnswer> {
+  publishAs(desk: RunDesk, events: readonly EventInput[], terms: PublishTerms): Receipt {
     if (!desk.run.isOver) return this.publishTo(desk, events, terms);
     const { tenantId, runId } = desk.run.record;
-    return this.publish(tenantId, runId, events, terms);
+    const answer = this.publish(tenantId, runId, events, terms);
+    // It is under way whether or not anybody asks what became of it.
+    answer.catch(() => {});
+    return new Receipt(() => answer);
   }
 
   /** The run's desk while it lives, its record when it has ended, undefined when there is none. */
@@ -419,8 +423,6 @@ export class Runs {
     events: readonly EventInput[],
     terms: PublishTerms,
   ): Promise<PublishAnswer> {
-    if (!terms.bySupervisor && terms.fence !== record.fence)
-      throw new Fenced({ message: "this fence is not the newest: another runner held the run" });
     const names = events.flatMap(({ key }) => key ?? []);
     const known = names.length > 0 ? await this.log.knownKeys(record, names) : new Map<string, never>();
     let last = { seq: record.seq, offset: record.lastOffset };
@@ -428,7 +430,7 @@ export class Runs {
       const before = key === undefined ? undefined : known.get(key);
       if (key === undefined || before === undefined) {
         const state = record.ended ?? "completed";
-        if (!terms.bySupervisor) await this.setLateApart(record, events, state);
+        if (terms.fence === record.fence) await this.setLateApart(record, events, state);
         throw new RunEnded({ state });
       }
       if (before.digest !== eventDigest(type, data)) throw new KeyConflict({ key, seq: before.seq });

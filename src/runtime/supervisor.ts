@@ -70,7 +70,7 @@ export class Supervisor {
   /** Stops a child; later facts to it are dropped. */
   release(actor: AnyActor): void {
     this.#released.push(actor);
-    this.#root.send({ type: "children.released" });
+    if (this.#released.length === 1) queueMicrotask(() => this.#root.send({ type: "children.released" }));
   }
 
   /** Hands one frame to one connection. False: its transport is gone. */
