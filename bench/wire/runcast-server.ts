@@ -20,10 +20,9 @@ runcast.attach(http);
 
 /** One by one, as an agent says them; only the end is awaited, and with it all that stands before it. */
 async function publishRun(user: string): Promise<void> {
-  const at = nowMs();
-  const run = await runcast.startRun({ userId: user, agent: "bench", input: { at } });
+  const run = await runcast.startRun({ userId: user, agent: "bench", input: { at: nowMs() } });
   let last: Promise<unknown> = Promise.resolve();
-  for (const { type, data } of runEvents(at)) last = run.emit({ type, data } as never);
+  for (const { type, data } of runEvents(nowMs())) last = run.emit({ type, data } as never);
   await last;
 }
 

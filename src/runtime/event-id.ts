@@ -5,10 +5,9 @@
 import type { Clock } from "../platform/clock.ts";
 
 const seedBytes = 10;
-const counterDigits = 12;
-const counterLimit = 2 ** 48;
-/** The counter starts in the lower half, so that it never runs over within a millisecond. */
-const counterStartLimit = 2 ** 47;
+/** From here to 2^48 a number has twelve hexadecimal digits, and a millisecond never counts that far. */
+const counterStart = 2 ** 44;
+const counterSpread = 2 ** 47;
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
@@ -19,16 +18,16 @@ export function eventIds(clock: Clock): () => string {
   let counter = 0;
   return () => {
     const ms = clock.now();
-    if (ms !== atMs || counter >= counterLimit) {
+    if (ms !== atMs) {
       atMs = ms;
       const seed = new DataView(clock.random(seedBytes).slice().buffer);
       const time = hex(Math.floor(ms), 12);
       const randomA = hex(seed.getUint16(0) & 0x0fff, 3);
       const randomB = hex(0x8000 | (seed.getUint16(2) & 0x3fff), 4);
       prefix = `${time.slice(0, 8)}-${time.slice(8)}-7${randomA}-${randomB}-`;
-      counter = (seed.getUint16(4) * 2 ** 32 + seed.getUint32(6)) % counterStartLimit;
+      counter = counterStart + ((seed.getUint16(4) * 2 ** 32 + seed.getUint32(6)) % counterSpread);
     }
     counter += 1;
-    return prefix + hex(counter, counterDigits);
+    return prefix + counter.toString(16);
   };
 }
