@@ -42,9 +42,15 @@ const endings: Partial<Record<ConnectionFact["type"], number | null>> = {
 };
 
 /** All other moves; what stands nowhere changes nothing. */
-const moves: Partial<Record<State, Partial<Record<ConnectionFact["type"], { to: State; code?: number; missed?: number }>>>> = {
+const moves: Partial<
+  Record<State, Partial<Record<ConnectionFact["type"], { to: State; code?: number; missed?: number }>>>
+> = {
   authenticating: { "session.opened": { to: "ready" }, "drain.requested": { to: "draining" } },
-  ready: { "drain.requested": { to: "draining" }, "ping.unanswered": { to: "ready", missed: 1 }, "peer.heard": { to: "ready" } },
+  ready: {
+    "drain.requested": { to: "draining" },
+    "ping.unanswered": { to: "ready", missed: 1 },
+    "peer.heard": { to: "ready" },
+  },
   draining: { "drain.finished": { to: "closed", code: 1012 } },
 };
 
@@ -61,18 +67,17 @@ const open: Partial<Record<State, Snapshot>> = {
 const types = Object.keys(facts) as readonly ConnectionFact["type"][];
 
 describe("connection machine", () => {
-  it.each(Object.entries(open).flatMap(([state, from]) => types.map((type) => ({ state: state as State, type, from }))))(
-    "in $state takes $type as the contract says",
-    ({ state, type, from }) => {
-      const { value, context } = next(from, facts[type]);
-      const ending = endings[type];
-      const move = moves[state]?.[type];
-      const code = ending === undefined ? move?.code : (ending ?? undefined);
-      expect(value).toBe(ending === undefined ? (move?.to ?? state) : "closed");
-      expect(context.ending?.code).toBe(code);
-      expect(context.missedPings).toBe(move?.missed ?? 0);
-    },
-  );
+  it.each(
+    Object.entries(open).flatMap(([state, from]) => types.map((type) => ({ state: state as State, type, from }))),
+  )("in $state takes $type as the contract says", ({ state, type, from }) => {
+    const { value, context } = next(from, facts[type]);
+    const ending = endings[type];
+    const move = moves[state]?.[type];
+    const code = ending === undefined ? move?.code : (ending ?? undefined);
+    expect(value).toBe(ending === undefined ? (move?.to ?? state) : "closed");
+    expect(context.ending?.code).toBe(code);
+    expect(context.missedPings).toBe(move?.missed ?? 0);
+  });
 
   it("hands the reason on where one was given", () => {
     for (const type of ["deadline.passed", "credential.refused", "frame.refused"] as const)
@@ -83,7 +88,8 @@ describe("connection machine", () => {
     for (const type of types) {
       const closed = next(after("session.opened"), facts[type]);
       if (closed.value !== "closed") continue;
-      for (const late of types) expect(next(closed, facts[late])).toMatchObject({ value: "closed", context: closed.context });
+      for (const late of types)
+        expect(next(closed, facts[late])).toMatchObject({ value: "closed", context: closed.context });
     }
   });
 

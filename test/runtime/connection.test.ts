@@ -109,7 +109,8 @@ describe("a connection", () => {
     const late = await connect("alice");
     for (const tab of [early, late]) tab.connection.malformed({ path: "offset", message: "must be number" });
     await settle();
-    for (const tab of [early, late]) expect(tab.transport.ended).toEqual({ code: 4400, reason: "offset must be number" });
+    for (const tab of [early, late])
+      expect(tab.transport.ended).toEqual({ code: 4400, reason: "offset must be number" });
   });
 
   it("answers a ping with its ref, or without one", async () => {
@@ -242,7 +243,8 @@ describe("an ack beside the connection", () => {
     const { runId } = await start();
     await publish(runId, 1, [note()]);
     const id = tab.of("welcome")[0]?.connectionId ?? ("" as never);
-    const ack = (user: string, connectionId = id) => call(parts.service.ack(userOf(user, clock.now()), connectionId, 2));
+    const ack = (user: string, connectionId = id) =>
+      call(parts.service.ack(userOf(user, clock.now()), connectionId, 2));
     await expect(ack("bob")).rejects.toMatchObject({ _tag: "NotFound" });
     await expect(ack("alice@other")).rejects.toMatchObject({ _tag: "NotFound" });
     await expect(ack("alice", "nobody" as never)).rejects.toMatchObject({ _tag: "NotFound" });

@@ -47,7 +47,12 @@ describe("contamination (L8)", () => {
     const { runId } = await start();
     await publish(runId, 1, harmless.map(note));
     await settle();
-    expect(tab.events().slice(1).map(({ data }) => data)).toEqual(harmless);
+    expect(
+      tab
+        .events()
+        .slice(1)
+        .map(({ data }) => data),
+    ).toEqual(harmless);
   });
 
   it("refuses a run's input and a notice in the same way", async () => {

@@ -116,7 +116,8 @@ describe("the deadline wheel", () => {
           } else if (each.op === "wait") {
             await clock.advance(each.ms);
             // What has not fired is not overdue by more than a tick.
-            for (const { due } of made) expect((due ?? Number.POSITIVE_INFINITY) + tickMs).toBeGreaterThanOrEqual(clock.mono());
+            for (const { due } of made)
+              expect((due ?? Number.POSITIVE_INFINITY) + tickMs).toBeGreaterThanOrEqual(clock.mono());
           } else {
             const entry = made[each.which];
             if (entry === undefined) continue;

@@ -16,7 +16,14 @@ async function embed({ parts, clock }: RuntimeUnderTest, runId?: string): Promis
 }
 
 const cancel = ({ call, parts, clock }: RuntimeUnderTest, runId: string, deadlineMs?: number) =>
-  call(parts.service.cancel(userOf("alice", clock.now()), undefined, asRunId(runId), deadlineMs === undefined ? {} : { deadlineMs }));
+  call(
+    parts.service.cancel(
+      userOf("alice", clock.now()),
+      undefined,
+      asRunId(runId),
+      deadlineMs === undefined ? {} : { deadlineMs },
+    ),
+  );
 
 describe("an embedded run", () => {
   it("says its events in order without being awaited", async () => {
@@ -46,7 +53,9 @@ describe("an embedded run", () => {
     const world = await runtimeUnderTest();
     const tab = await world.connect("alice", { from: "start" });
     const run = await embed(world);
-    await expect(run.tool({ toolName: "t" }, () => Promise.reject(new RangeError("too far")))).rejects.toThrow(RangeError);
+    await expect(run.tool({ toolName: "t" }, () => Promise.reject(new RangeError("too far")))).rejects.toThrow(
+      RangeError,
+    );
     await world.settle();
     expect(tab.events().at(-1)).toMatchObject({ data: { status: "error", error: { message: "too far" } } });
   });

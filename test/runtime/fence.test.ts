@@ -15,7 +15,8 @@ describe("a fence", () => {
     const beat = call(parts.service.heartbeat(publisher, undefined, asRunId(runId), { fence: 1 }));
     await expect(beat).rejects.toMatchObject({ _tag: "Fenced" });
     expect(await publish(runId, 2, [completed])).toMatchObject({ seq: 3 });
-    await expect(publish(runId, 1, [note()])).rejects.toMatchObject({ _tag: "Fenced" });
+    // Nothing can be written any more, whoever asks.
+    await expect(publish(runId, 1, [note()])).rejects.toMatchObject({ _tag: "RunEnded" });
   });
 
   it("is asked before keys: a fenced writer learns that first", async () => {
@@ -56,7 +57,8 @@ describe("a fence", () => {
       [1, 2, 3].map(() => call(parts.service.claim(publisher, undefined, asRunId(runId)))),
     );
     expect(claims.map(({ fence }) => fence)).toEqual([2, 3, 4]);
-    for (const fence of [1, 2, 3]) await expect(publish(runId, fence, [note()])).rejects.toMatchObject({ _tag: "Fenced" });
+    for (const fence of [1, 2, 3])
+      await expect(publish(runId, fence, [note()])).rejects.toMatchObject({ _tag: "Fenced" });
     expect(await publish(runId, 4, [note()])).toMatchObject({ seq: 2 });
   });
 

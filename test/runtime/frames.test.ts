@@ -44,7 +44,11 @@ describe("merging deltas", () => {
   });
 
   it("leaves everything else as it is", () => {
-    const events = [event(1, "agent_started", { agent: "a" }), event(2, "x.note", { text: "a" }), event(3, "x.note", { text: "b" })];
+    const events = [
+      event(1, "agent_started", { agent: "a" }),
+      event(2, "x.note", { text: "a" }),
+      event(3, "x.note", { text: "b" }),
+    ];
     expect(mergeDeltas(events)).toEqual(events);
     expect(mergeDeltas([])).toEqual([]);
   });
@@ -52,7 +56,12 @@ describe("merging deltas", () => {
 
 describe("an event's text", () => {
   it("is JSON whatever its names hold", () => {
-    const odd = { ...event(1, "x.note", { a: 1 }), threadId: 'a"b\\\u2028', traceparent: 'x","data":{"evil":1},"y":"', repaired: true };
+    const odd = {
+      ...event(1, "x.note", { a: 1 }),
+      threadId: 'a"b\\\u2028',
+      traceparent: 'x","data":{"evil":1},"y":"',
+      repaired: true,
+    };
     expect(parseTrusted(eventText(odd))).toEqual({
       id: "e1",
       type: "x.note",

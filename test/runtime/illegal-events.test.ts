@@ -62,7 +62,9 @@ describe("onIllegal: quarantine", () => {
     expect(answer).toEqual({ seq: 3, offset: 3, duplicates: 0, quarantined: 1 });
     await settle();
     expect(tab.events().map(({ type }) => type)).toEqual(["agent_started", "agent_thinking", "agent_delta"]);
-    expect(apart).toMatchObject([{ runId, type: "tool_completed", reason: expect.stringContaining("c9 was never announced") }]);
+    expect(apart).toMatchObject([
+      { runId, type: "tool_completed", reason: expect.stringContaining("c9 was never announced") },
+    ]);
   });
 
   it("answers when nothing is left to write", async () => {
@@ -103,7 +105,7 @@ describe("an event after the end (L2)", () => {
     const { start, publish } = await runtimeUnderTest({ log });
     const { runId } = await start();
     await publish(runId, 1, [completed]);
-    await expect(publish(runId, 7, [delta("foreign")])).rejects.toMatchObject({ _tag: "Fenced" });
+    await expect(publish(runId, 7, [delta("foreign")])).rejects.toMatchObject({ _tag: "RunEnded" });
     expect(apart).toEqual([]);
   });
 });

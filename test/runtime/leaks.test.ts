@@ -13,7 +13,8 @@ function livingActors({ parts }: RuntimeUnderTest) {
     if (event.type === "@xstate.actor") seen.add(event.actorRef as AnyActorRef);
   });
   return {
-    count: () => [...seen].filter((actor) => actor.getSnapshot().status === "active" && actor !== parts.supervisor.root).length,
+    count: () =>
+      [...seen].filter((actor) => actor.getSnapshot().status === "active" && actor !== parts.supervisor.root).length,
     seen: () => seen.size,
     stop: () => subscription.unsubscribe(),
   };

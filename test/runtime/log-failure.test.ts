@@ -119,9 +119,7 @@ describe("the ledger", () => {
     const log = faultyLog(memoryLog());
     let world = await runtimeUnderTest({ log });
     const ledger = async () =>
-      world.call(
-        world.parts.service.ledger({ kind: "publisher", name: "a", tenants: "*", rights: ["admin"] }, {}),
-      );
+      world.call(world.parts.service.ledger({ kind: "publisher", name: "a", tenants: "*", rights: ["admin"] }, {}));
     const { runId, epoch } = await world.start();
     let seen = 0;
     for (let round = 0; round < 30; round += 1) {
@@ -139,6 +137,11 @@ describe("the ledger", () => {
     const tab = await world.connect("alice", { cursor: { epoch: epoch as never, offset: seen } });
     tab.say({ type: "ack", offset: tab.of("welcome")[0]?.head ?? 0 });
     const { accepted, acked, stored, deadLettered, difference } = await ledger();
-    expect({ acked, stored, deadLettered, difference }).toEqual({ acked: accepted, stored: 0, deadLettered: 0, difference: 0 });
+    expect({ acked, stored, deadLettered, difference }).toEqual({
+      acked: accepted,
+      stored: 0,
+      deadLettered: 0,
+      difference: 0,
+    });
   });
 });

@@ -48,9 +48,7 @@ describe("a notice", () => {
     const ready = await world.connect("alice", { from: "now" });
     const answer = await notifyIn(world)();
     expect(answer).toMatchObject({ connectionsAttempted: 2, successfulSends: 1 });
-    expect(answer.errors).toMatchObject([
-      { connectionId: blocked.of("welcome")[0]?.connectionId, code: "not_sent" },
-    ]);
+    expect(answer.errors).toMatchObject([{ connectionId: blocked.of("welcome")[0]?.connectionId, code: "not_sent" }]);
     expect(ready.events()).toHaveLength(1);
   });
 

@@ -22,7 +22,12 @@ describe("a publish", () => {
     const answers = await Promise.all(texts.map((text) => publish(runId, 1, [delta(text)])));
     await settle();
     expect(answers.map(({ seq }) => seq)).toEqual(texts.map((_, index) => index + 2));
-    expect(tab.events().slice(1).map(({ data }) => (data as { text: string }).text)).toEqual(texts);
+    expect(
+      tab
+        .events()
+        .slice(1)
+        .map(({ data }) => (data as { text: string }).text),
+    ).toEqual(texts);
   });
 
   it("writes nothing of a batch with an illegal event in the middle, and the run goes on as before", async () => {
@@ -99,7 +104,9 @@ describe("a publish", () => {
     const { runId } = await start({ profile: "strict" });
     await expect(publish(runId, 1, [executing("c1")])).rejects.toMatchObject({ _tag: "IllegalTransition" });
     await expect(publish(runId, 1, [completed])).rejects.toMatchObject({ _tag: "IllegalTransition" });
-    await expect(publish(runId, 1, [thinking, proposed("p"), executed("p", "denied")])).rejects.toMatchObject({ index: 2 });
+    await expect(publish(runId, 1, [thinking, proposed("p"), executed("p", "denied")])).rejects.toMatchObject({
+      index: 2,
+    });
     expect(await publish(runId, 1, [thinking, executing("c1"), executed("c1"), completed])).toMatchObject({ seq: 5 });
   });
 
@@ -163,7 +170,11 @@ describe("an event's key", () => {
     const { start, publish } = await runtimeUnderTest();
     const { runId } = await start();
     await publish(runId, 1, [keyed("a", delta("x"))]);
-    await expect(publish(runId, 1, [keyed("a", delta("y"))])).rejects.toMatchObject({ _tag: "KeyConflict", key: "a", seq: 2 });
+    await expect(publish(runId, 1, [keyed("a", delta("y"))])).rejects.toMatchObject({
+      _tag: "KeyConflict",
+      key: "a",
+      seq: 2,
+    });
     await expect(publish(runId, 1, [keyed("b", delta("x")), keyed("b", thinking)])).rejects.toMatchObject({
       _tag: "KeyConflict",
       key: "b",

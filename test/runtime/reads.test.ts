@@ -5,7 +5,17 @@ import { asRunId, asTenantId, asUserId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { PublisherPrincipal } from "../../src/auth/principal.ts";
 import { memoryLog } from "../../src/log/memory.ts";
-import { completed, delta, executed, executing, failed, note, proposed, suspended, thinking } from "../support/events.ts";
+import {
+  completed,
+  delta,
+  executed,
+  executing,
+  failed,
+  note,
+  proposed,
+  suspended,
+  thinking,
+} from "../support/events.ts";
 import { publisher, runtimeUnderTest, userOf } from "../support/runtime-under-test.ts";
 
 const page = { after: 0, limit: 100 };
@@ -53,7 +63,8 @@ describe("a run's view", () => {
     for (const tab of [first, second]) {
       const snapshot = tab.of("snapshot")[0];
       const folds = new Map(snapshot?.runs.map((run) => [run.runId, run]));
-      for (const event of tab.events() as readonly RunEvent[]) folds.set(event.runId, foldRunView(folds.get(event.runId), event));
+      for (const event of tab.events() as readonly RunEvent[])
+        folds.set(event.runId, foldRunView(folds.get(event.runId), event));
       expect(folds.get(asRunId(runId))).toEqual(await call(service.run(alice, undefined, asRunId(runId))));
     }
     expect(second.of("snapshot")[0]?.runs.map((run) => run.runId)).toEqual([runId]);
@@ -64,8 +75,14 @@ describe("reads", () => {
   it("page through a stream and a run, and end with null", async () => {
     const { start, publish, call, service, alice } = await world();
     const { runId } = await start();
-    await publish(runId, 1, Array.from({ length: 9 }, () => note()));
-    const walk = async (read: (after: number) => Promise<{ events: readonly { offset: number }[]; next: number | null }>) => {
+    await publish(
+      runId,
+      1,
+      Array.from({ length: 9 }, () => note()),
+    );
+    const walk = async (
+      read: (after: number) => Promise<{ events: readonly { offset: number }[]; next: number | null }>,
+    ) => {
       const offsets: number[] = [];
       let after: number | null = 0;
       while (after !== null) {
@@ -78,7 +95,9 @@ describe("reads", () => {
     };
     const all = Array.from({ length: 10 }, (_, index) => index + 1);
     expect(await walk((after) => call(service.events(alice, {}, { after, limit: 4 })))).toEqual(all);
-    expect(await walk((after) => call(service.runEvents(alice, undefined, asRunId(runId), { after, limit: 5 - 1 })))).toEqual(all);
+    expect(
+      await walk((after) => call(service.runEvents(alice, undefined, asRunId(runId), { after, limit: 5 - 1 }))),
+    ).toEqual(all);
     expect(await call(service.events(alice, {}, { after: 10, limit: 4 }))).toEqual({ events: [], next: null });
     expect(await call(service.events(alice, {}, { after: 99, limit: 4 }))).toEqual({ events: [], next: null });
   });
@@ -132,19 +151,27 @@ describe("isolation (L8)", () => {
     const { start, publish, call, service } = await world();
     const { runId } = await start({ tenantId: "acme" });
     await start();
-    const keyOf = (over: Partial<PublisherPrincipal>): PublisherPrincipal => ({ ...publisher, tenants: [asTenantId("acme")], ...over });
+    const keyOf = (over: Partial<PublisherPrincipal>): PublisherPrincipal => ({
+      ...publisher,
+      tenants: [asTenantId("acme")],
+      ...over,
+    });
     const acme = asTenantId("acme");
     const readOnly = keyOf({ rights: [] });
     const foreign = keyOf({ tenants: [asTenantId("other")] });
     const noAdmin = keyOf({ rights: ["publish"] });
     const own = keyOf({});
-    await expect(call(service.startRun(foreign, { userId: "u", agent: "a", tenantId: "acme" }))).rejects.toMatchObject({ _tag: "Forbidden" });
+    await expect(call(service.startRun(foreign, { userId: "u", agent: "a", tenantId: "acme" }))).rejects.toMatchObject({
+      _tag: "Forbidden",
+    });
     await expect(call(service.claim(foreign, acme, asRunId(runId)))).rejects.toMatchObject({ _tag: "NotFound" });
     await expect(call(service.claim(foreign, undefined, asRunId(runId)))).rejects.toMatchObject({ _tag: "NotFound" });
     await expect(call(service.claim(readOnly, acme, asRunId(runId)))).rejects.toMatchObject({ _tag: "Forbidden" });
     await expect(call(service.run(noAdmin, acme, asRunId(runId)))).rejects.toMatchObject({ _tag: "Forbidden" });
     await expect(call(service.ledger(noAdmin, {}))).rejects.toMatchObject({ _tag: "Forbidden" });
-    await expect(call(service.events(own, { userId: asUserId("alice"), tenantId: asTenantId("default") }, page))).rejects.toMatchObject({ _tag: "Forbidden" });
+    await expect(
+      call(service.events(own, { userId: asUserId("alice"), tenantId: asTenantId("default") }, page)),
+    ).rejects.toMatchObject({ _tag: "Forbidden" });
     // A key of one tenant means that tenant when it names none.
     expect(await call(service.run(own, undefined, asRunId(runId)))).toMatchObject({ runId });
     expect(await call(service.events(own, { userId: asUserId("alice") }, page))).toMatchObject({ events: [{ runId }] });

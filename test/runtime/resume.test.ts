@@ -118,7 +118,11 @@ describe("resuming", () => {
     const log = trimmedLog(memoryLog());
     const { start, publish, connect, settle } = await runtimeUnderTest({ log, windowEvents: 2 });
     const { runId, epoch } = await start();
-    await publish(runId, 1, Array.from({ length: 9 }, () => note()));
+    await publish(
+      runId,
+      1,
+      Array.from({ length: 9 }, () => note()),
+    );
     const tab = await connect("alice", { cursor: { epoch: epoch as Epoch, offset: 0 } });
     expect(offsets(tab)).toEqual([1, 2]);
     log.trimTo(7);
@@ -146,7 +150,17 @@ describe("beginning without a cursor", () => {
       expect(tab.of("welcome")[0]?.resumed).toBe("snapshot");
       expect(tab.of("snapshot")[0]).toMatchObject({
         at: 6,
-        runs: [{ runId: "living", agent: "tester", state: "started", seq: 4, tools: [], approvals: [], messages: [{ text: "abc" }] }],
+        runs: [
+          {
+            runId: "living",
+            agent: "tester",
+            state: "started",
+            seq: 4,
+            tools: [],
+            approvals: [],
+            messages: [{ text: "abc" }],
+          },
+        ],
       });
     }
     const tab = await connect("alice");

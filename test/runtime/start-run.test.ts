@@ -62,7 +62,11 @@ describe("starting a run", () => {
     const { start, publish } = await runtimeUnderTest({ log });
     log.failAppend("after", "before");
     await expect(start({ runId: "r1" })).rejects.toMatchObject({ _tag: "LogUnavailable" });
-    expect(await start({ runId: "r1" }).catch(() => start({ runId: "r1" }))).toMatchObject({ seq: 1, offset: 1, fence: 1 });
+    expect(await start({ runId: "r1" }).catch(() => start({ runId: "r1" }))).toMatchObject({
+      seq: 1,
+      offset: 1,
+      fence: 1,
+    });
     expect(await publish("r1", 1, [completed])).toMatchObject({ seq: 2 });
   });
 });
@@ -111,7 +115,9 @@ describe("a child run", () => {
     const { start, publish, clock } = await runtimeUnderTest({ log });
     const parent = await start();
     log.failAppend("before");
-    await expect(start({ runId: "never", parentRunId: parent.runId })).rejects.toMatchObject({ _tag: "LogUnavailable" });
+    await expect(start({ runId: "never", parentRunId: parent.runId })).rejects.toMatchObject({
+      _tag: "LogUnavailable",
+    });
     await clock.advance(2_000);
     const body = { runId: "child", parentRunId: parent.runId };
     await start(body);

@@ -55,7 +55,11 @@ describe("a filter", () => {
     const { start, publish, connect, clock } = await runtimeUnderTest({ heartbeatMs, leaseMs: 3_600_000 });
     const tab = await connect("alice", { from: "start", want: { types: ["x.never"] } });
     const { runId } = await start();
-    await publish(runId, 1, Array.from({ length: 20 }, () => note()));
+    await publish(
+      runId,
+      1,
+      Array.from({ length: 20 }, () => note()),
+    );
     await clock.advance(heartbeatMs + 1_000);
     expect(tab.of("events")).toMatchObject([{ after: 0, upto: 21, events: [] }]);
     await clock.advance(10 * heartbeatMs);

@@ -19,26 +19,30 @@ function deliveryOf(world: Awaited<ReturnType<typeof runtimeUnderTest>>) {
   const subscription = world.parts.supervisor.root.system.inspect((event) => {
     if (event.type !== "@xstate.snapshot" || !("value" in event.snapshot)) return;
     const { value } = event.snapshot;
-    if (["replaying", "live", "blocked", "ended"].includes(String(value)) && modes.at(-1) !== value) modes.push(String(value));
+    if (["replaying", "live", "blocked", "ended"].includes(String(value)) && modes.at(-1) !== value)
+      modes.push(String(value));
   });
   return { modes, stop: () => subscription.unsubscribe() };
 }
 
 describe("a window", () => {
-  it.each([1, 2, 7, 100])("of %i events is exactly what a client gets that never acks, and it loses nothing", async (size) => {
-    const { start, publish, connect, settle } = await runtimeUnderTest({ windowEvents: size });
-    const tab = await connect("alice", { from: "start", mergeDeltas: false });
-    const { runId } = await start();
-    for (let round = 0; round < 3; round += 1) await publish(runId, 1, many(99));
-    await settle();
-    expect(tab.of("welcome")[0]?.windowEvents).toBe(size);
-    expect(offsets(tab)).toEqual(upTo(size));
-    while ((offsets(tab).at(-1) ?? 0) < 298) {
-      tab.say({ type: "ack", offset: offsets(tab).at(-1) ?? 0 });
+  it.each([1, 2, 7, 100])(
+    "of %i events is exactly what a client gets that never acks, and it loses nothing",
+    async (size) => {
+      const { start, publish, connect, settle } = await runtimeUnderTest({ windowEvents: size });
+      const tab = await connect("alice", { from: "start", mergeDeltas: false });
+      const { runId } = await start();
+      for (let round = 0; round < 3; round += 1) await publish(runId, 1, many(99));
       await settle();
-    }
-    expect(offsets(tab)).toEqual(upTo(298));
-  });
+      expect(tab.of("welcome")[0]?.windowEvents).toBe(size);
+      expect(offsets(tab)).toEqual(upTo(size));
+      while ((offsets(tab).at(-1) ?? 0) < 298) {
+        tab.say({ type: "ack", offset: offsets(tab).at(-1) ?? 0 });
+        await settle();
+      }
+      expect(offsets(tab)).toEqual(upTo(298));
+    },
+  );
 
   it("of bytes holds back in the same way, and lets one large event pass", async () => {
     const { start, publish, connect, settle } = await runtimeUnderTest({ windowBytes: 4_000 });
@@ -209,15 +213,26 @@ describe("delivery", () => {
         tab.say({ type: "ack", offset: offsets(tab).at(-1) ?? 0 });
         await settle();
       }
-      const texts = tab.events().slice(1).map(({ data }) => (data as { text: string }).text);
+      const texts = tab
+        .events()
+        .slice(1)
+        .map(({ data }) => (data as { text: string }).text);
       return { count: texts.length, text: texts.join(""), last: offsets(tab).at(-1) };
     };
     expect(await drain(exact)).toEqual({ count: 8, text: "abcdefgh", last: 9 });
     const merged = await drain(merging);
     expect(merged).toMatchObject({ text: "abcdefgh", last: 9 });
     expect(merged.count).toBeLessThan(8);
-    expect(merging.of("events").map(({ after }) => after).slice(1)).toEqual(
-      merging.of("events").map(({ upto }) => upto).slice(0, -1),
+    expect(
+      merging
+        .of("events")
+        .map(({ after }) => after)
+        .slice(1),
+    ).toEqual(
+      merging
+        .of("events")
+        .map(({ upto }) => upto)
+        .slice(0, -1),
     );
   });
 
@@ -277,23 +292,26 @@ describe("delivery", () => {
     expect(offsets(tab)).toEqual(upTo(6));
   });
 
-  it.each([false, true])("hears a bell that another process rang, without its events (filtered: %s)", async (filtered) => {
-    const log = memoryLog();
-    const listeners = new Set<(bell: Bell) => void>();
-    log.watch(({ events: _events, ...bell }) => {
-      for (const listener of listeners) listener(bell);
-    });
-    const here = await runtimeUnderTest({
-      log: { ...log, watch: (listener) => (listeners.add(listener), () => void listeners.delete(listener)) },
-    });
-    const tab = await here.connect("alice", { from: "start", ...(filtered && { want: { types: ["x.note"] } }) });
-    const there = await runtimeUnderTest({ log });
-    const { runId } = await there.start();
-    await there.publish(runId, 1, many(3));
-    await here.settle();
-    expect(offsets(tab).at(-1)).toBe(4);
-    expect(offsets(tab)).toHaveLength(filtered ? 3 : 4);
-  });
+  it.each([false, true])(
+    "hears a bell that another process rang, without its events (filtered: %s)",
+    async (filtered) => {
+      const log = memoryLog();
+      const listeners = new Set<(bell: Bell) => void>();
+      log.watch(({ events: _events, ...bell }) => {
+        for (const listener of listeners) listener(bell);
+      });
+      const here = await runtimeUnderTest({
+        log: { ...log, watch: (listener) => (listeners.add(listener), () => void listeners.delete(listener)) },
+      });
+      const tab = await here.connect("alice", { from: "start", ...(filtered && { want: { types: ["x.note"] } }) });
+      const there = await runtimeUnderTest({ log });
+      const { runId } = await there.start();
+      await there.publish(runId, 1, many(3));
+      await here.settle();
+      expect(offsets(tab).at(-1)).toBe(4);
+      expect(offsets(tab)).toHaveLength(filtered ? 3 : 4);
+    },
+  );
 
   it("does not spin when the bell is ahead of what the log shows", async () => {
     const log = memoryLog();
