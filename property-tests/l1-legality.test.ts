@@ -19,7 +19,7 @@ describe("L1 legality", () => {
         settings({ onIllegal: ["reject", "repair"] }),
         writing,
         async (scheduler, set, happenings) => {
-          const world = new World(scheduler, set);
+          const world = await new World(scheduler, set).begin();
           await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
           await world.quiesce();
           for (const { runId } of world.slots) {

@@ -21,7 +21,7 @@ describe("L2 one terminal", () => {
   it("ends each run at most once, with nothing behind it", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), settings(), writing, async (scheduler, set, happenings) => {
-        const world = new World(scheduler, set);
+        const world = await new World(scheduler, set).begin();
         await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
         await world.quiesce();
         for (const { runId } of world.slots) {
@@ -37,7 +37,7 @@ describe("L2 one terminal", () => {
   it("ends each run that nobody waits for in the end, whatever died (L16)", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), settings(), writing, async (scheduler, set, happenings) => {
-        const world = new World(scheduler, set);
+        const world = await new World(scheduler, set).begin();
         await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
         await world.quiesce();
         await world.pass(longMs);

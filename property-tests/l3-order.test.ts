@@ -9,7 +9,7 @@ describe("L3 order", () => {
   it("is kept for every device, however it comes and goes", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), settings(), reading, async (scheduler, set, happenings) => {
-        const world = new World(scheduler, set);
+        const world = await new World(scheduler, set).begin();
         await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
         await world.quiesce();
         const idAt = new Map<string, string>();

@@ -11,7 +11,7 @@ describe("L4 dense", () => {
   it("covers the stream range by range, each with all that it should hold", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), settings(), reading, async (scheduler, set, happenings) => {
-        const world = new World(scheduler, set);
+        const world = await new World(scheduler, set).begin();
         await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
         await world.quiesce();
         for (const { user, hello, holes, frames } of world.devices) {

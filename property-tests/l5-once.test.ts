@@ -14,7 +14,7 @@ describe("L5 once", () => {
     let restarts = 0;
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), settings(), reading, async (scheduler, set, happenings) => {
-        const world = new World(scheduler, set);
+        const world = await new World(scheduler, set).begin();
         await fc.asyncModelRun(() => ({ model: {}, real: world }), happenings);
         await world.quiesce();
         for (const user of users) {

@@ -26,14 +26,12 @@ const marked = (name: string, type: string, data: object = {}): NamedEvent =>
   named(name, (mark) => ({ type, data: { ...data, mark } }));
 const call = (toolCallId: string, more: object = {}) => ({ toolCallId, toolName: "t", ...more });
 
-const delta = fc
-  .constantFrom("m", "n")
-  .map((messageId) =>
-    named(`delta ${messageId}`, (mark) => ({
-      type: "agent_delta",
-      data: { messageId, channel: "text", text: `${mark};` },
-    })),
-  );
+const delta = fc.constantFrom("m", "n").map((messageId) =>
+  named(`delta ${messageId}`, (mark) => ({
+    type: "agent_delta",
+    data: { messageId, channel: "text", text: `${mark};` },
+  })),
+);
 const payload = fc.oneof(
   { weight: 3, arbitrary: delta },
   { weight: 2, arbitrary: fc.constant(marked("note", "x.note")) },
@@ -128,6 +126,16 @@ const readers = fc.nat(3).chain((which) =>
         .integer({ min: 1, max: 5 })
         .map((count) => command(`handle(${which}, ${count})`, (world) => world.device(which)?.handle(count))),
     },
+    {
+      weight: 4,
+      arbitrary: fc.integer({ min: 0, max: 4 }).map((count) =>
+        command(`reload(${which}, ${count})`, async (world) => {
+          world.device(which)?.handle(count);
+          world.device(which)?.cut();
+          await world.connect(which);
+        }),
+      ),
+    },
     { weight: 3, arbitrary: fc.constant(command(`ack(${which})`, (world) => world.device(which)?.ack())) },
     { weight: 2, arbitrary: fc.constant(command(`cut(${which})`, (world) => world.device(which)?.cut())) },
     {
@@ -174,10 +182,11 @@ export const settings = (
   over: { readonly onIllegal?: readonly WorldSettings["onIllegal"][] } = {},
 ): fc.Arbitrary<WorldSettings> =>
   fc.record({
-    windowEvents: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constant(1_024)),
+    windowEvents: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.constant(1_024)),
     windowBytes: fc.constantFrom(400, 3_000, 1_048_576),
     leaseMs: fc.constantFrom(1_000, 60_000),
-    profile: fc.constantFrom("standard", "strict"),
+    profile: fc.constantFrom("standard", "standard", "strict"),
+    isBegun: fc.constantFrom(true, true, true, false),
     onIllegal: fc.constantFrom(...(over.onIllegal ?? (["reject", "repair"] as const))),
     devices: fc.array(
       fc.record({ user: fc.nat(1), want: fc.constantFrom("all", "all", "deltas"), merge: fc.boolean() }),

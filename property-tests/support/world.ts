@@ -24,6 +24,8 @@ export interface WorldSettings {
   readonly leaseMs: number;
   readonly profile: Profile;
   readonly onIllegal: OnIllegal;
+  /** Whether the search begins with all runs started and all devices connected. */
+  readonly isBegun: boolean;
   readonly devices: readonly { readonly user: number; readonly want: "all" | "deltas"; readonly merge: boolean }[];
 }
 
@@ -95,6 +97,15 @@ export class World {
         }),
     );
     [this.log, this.parts] = this.boot();
+  }
+
+  async begin(): Promise<this> {
+    if (!this.settings.isBegun) return this;
+    await this.settle();
+    for (const which of this.slots.keys()) this.start(which);
+    for (const which of this.devices.keys()) await this.connect(which);
+    await this.settle();
+    return this;
   }
 
   /** Lets the log answer so many times. */
