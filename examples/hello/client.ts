@@ -1,13 +1,10 @@
 import { connect } from "runcast/client";
 
-const client = connect({
-  url: `http://localhost:${process.env.PORT ?? 8080}`,
-  token: () => "alices-session",
-});
+const url = `http://localhost:${process.env.PORT ?? 8080}`;
+const client = connect({ url, token: () => "alices-session" });
 const events = client.events();
 await client.send("Hello!");
 for await (const { offset, type, data } of events) {
   console.log(offset, type, JSON.stringify(data));
-  if (type === "agent_completed" || type === "agent_failed") break;
+  if (type === "agent_completed" || type === "agent_failed") client.close();
 }
-client.close();

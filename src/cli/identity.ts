@@ -16,7 +16,13 @@ import type { Arguments } from "./command-line.ts";
 import { Failure, UsageError } from "./command-line.ts";
 
 /** Ours, and no settings of a server: they belong to `tail` and to the demo agent. */
-const otherVariables = new Set(["RUNCAST_URL", "RUNCAST_TOKEN", "RUNCAST_API_KEY", "RUNCAST_DEMO_SPEED"]);
+const otherVariables = new Set([
+  "RUNCAST_URL",
+  "RUNCAST_TOKEN",
+  "RUNCAST_API_KEY",
+  "RUNCAST_DEMO_SPEED",
+  "RUNCAST_DEMO_MODEL",
+]);
 
 /** The answer of an Effect that fails for a bad setting or a store that does not open; a `Failure` says which. */
 export async function settled<Value>(effect: Effect.Effect<Value, InvalidConfig | LogUnavailable>): Promise<Value> {
