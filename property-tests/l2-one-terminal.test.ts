@@ -50,7 +50,7 @@ describe("L2 one terminal", () => {
           const lastWords = events.findLast(({ type }) => type === "agent_suspended" || type === "approval_resolved");
           const isAsked = lastWords?.type === "agent_suspended" || Object.values(run.asked).includes(true);
           const waits = run.at === "suspended" && isAsked;
-          if (!waits) expect(["idle", "over"], `${runId} is left`).toContain(run.at);
+          expect(waits ? ["suspended"] : ["idle", "over"], `${runId} is left`).toContain(run.at);
         }
       }),
       parameters(200),

@@ -49,7 +49,7 @@ describe("an approval", () => {
     await settle();
     const decided = tab.events().filter(({ type }) => type === "approval_resolved");
     expect(decided).toHaveLength(1);
-    const { decision } = decided[0]?.data as { decision: string };
+    const { decision } = (decided[0]?.data ?? {}) as { decision?: string };
     for (const answer of answers)
       if (answer.status === "rejected")
         expect(answer.reason).toMatchObject({ _tag: "AlreadyResolved", resolution: { decision } });
