@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import { check } from "../protocol/codec.ts";
-import { noticeSchema, startRunSchema } from "../protocol/http.ts";
+import { cancelSchema, noticeSchema, resolveApprovalSchema, startRunSchema } from "../protocol/http.ts";
 import type { TenantId, UserId } from "../protocol/ids.ts";
 import { asRunId, asTenantId, defaultTenant, isTenantId, isUserId, streamKey } from "../protocol/ids.ts";
 import type { Decoded } from "../protocol/json.ts";
@@ -116,6 +116,14 @@ function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: 
     claim: async (runId, tenantId = defaultTenant) => {
       const { desk } = await runs.claim(asTenantId(tenantId), asRunId(runId));
       return new EmbeddedRun(runs, desk, nextId);
+    },
+    cancel: async (runId, { tenantId = defaultTenant, ...body } = {}) =>
+      Effect.runPromise(
+        service.cancel(application, asTenantId(tenantId), asRunId(runId), valid(check(cancelSchema, body))),
+      ),
+    resolveApproval: async (approvalId, { tenantId = defaultTenant, ...body }) => {
+      const checked = valid(check(resolveApprovalSchema, body));
+      await Effect.runPromise(service.resolveApproval(application, asTenantId(tenantId), approvalId, checked));
     },
     notify: async (notice) => Effect.runPromise(service.notify(application, valid(check(noticeSchema, notice)))),
     events: ({ userId, tenantId, after = 0, signal }) => {

@@ -5,7 +5,7 @@
 import type { Server } from "node:http";
 import type { InspectionEvent } from "xstate";
 import type { StreamEvent } from "../protocol/event.ts";
-import type { BroadcastResult, NoticeBody, StartRunBody } from "../protocol/http.ts";
+import type { BroadcastResult, CancelBody, NoticeBody, ResolveApprovalBody, StartRunBody } from "../protocol/http.ts";
 import type { RunView } from "../protocol/run-view.ts";
 import type { ApiKeyEntry } from "./auth/api-key.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
@@ -72,6 +72,10 @@ export interface Runcast {
   startRun(options: StartRunOptions): Promise<Run>;
   /** Takes a living run over: an older handle is fenced from here on. Fails: `NotFound`, `RunEnded`. */
   claim(runId: string, tenantId?: string): Promise<Run>;
+  /** Asks a run to stop: its `signal` aborts, and at the deadline it is ended for it. Fails: `NotFound`, `RunEnded`. */
+  cancel(runId: string, options?: CancelBody & { readonly tenantId?: string }): Promise<void>;
+  /** Answers an approval of a suspended run. Fails: `NotFound`, `AlreadyResolved`, `RunEnded`. */
+  resolveApproval(approvalId: string, answer: ResolveApprovalBody & { readonly tenantId?: string }): Promise<void>;
   /** Sends a user an event that belongs to no run, and counts what became of it. */
   notify(notice: NoticeBody): Promise<BroadcastResult>;
   /** A user's stream from the log, then as it grows. */

@@ -10,8 +10,11 @@ import type { NewEvent } from "../log/event-log.ts";
 /** One append holds at most this; more goes into the next. */
 export const maxBatchRows = 1_000;
 
+/** A row is put together in steps and handed over whole. */
+type Row = { -readonly [Field in keyof NewEvent]: NewEvent[Field] };
+
 export class Batch {
-  readonly rows: NewEvent[] = [];
+  readonly rows: Row[] = [];
   readonly afterSeq: Seq;
   /** Of the runner that said it, as it was then; undefined: the supervisor's own. */
   readonly fence: Fence | undefined;
@@ -37,6 +40,14 @@ export class Batch {
 
   get bySupervisor(): boolean {
     return this.fence === undefined;
+  }
+
+  add(id: string, type: string, data: string, threadId: string | undefined, traceparent: string | undefined): Row {
+    const { time } = this;
+    // All fields at once, in one order: rows are many, and so they share one hidden class.
+    const row: Row = { id, type, time, data, threadId, repaired: undefined, traceparent, key: undefined };
+    this.rows.push(row);
+    return row;
   }
 
   noteApprovals({ approvals = [] }: EventDataOf<"agent_suspended">): void {

@@ -57,3 +57,6 @@ export function streamToRead(caller: Principal, { tenantId, userId }: Whose): St
     throw new InvalidInput({ code: "invalid", path: "userId", message: "is missing: an admin names the user" });
   return streamKey(tenantOf(caller, tenantId), userId as UserId);
 }
+
+/** Who asked, as the events say it. */
+export const nameOf = (caller: Principal): string => (caller.kind === "user" ? "user" : `key:${caller.name}`);

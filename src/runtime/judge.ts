@@ -11,6 +11,7 @@ import { isTerminalType } from "../../protocol/event.ts";
 import type { OnIllegal } from "../../protocol/http.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import { IllegalTransition } from "../errors.ts";
+import type { ApartEvent } from "./apart.ts";
 
 export type RunActor = Actor<typeof runMachine>;
 
@@ -25,7 +26,7 @@ export const ownStep = -1;
 export interface Verdict {
   /** To be written, in this order. */
   readonly legal: Judged[];
-  readonly setApart: { readonly event: EventInput; readonly reason: string }[];
+  readonly apart: ApartEvent[];
   /** Steps that stand in for what the publisher left out (closing calls at a terminal is no such step). */
   repaired: number;
   /** The batch holds the run's terminal. */
@@ -55,7 +56,7 @@ export function judge(
   onIllegal: OnIllegal,
   bySupervisor = false,
 ): Verdict | IllegalTransition {
-  const verdict: Verdict = { legal: [], setApart: [], repaired: 0 };
+  const verdict: Verdict = { legal: [], apart: [], repaired: 0 };
   for (const [index, event] of events.entries()) {
     const snapshot = actor.getSnapshot();
     const mayTry = bySupervisor || event.type !== "agent_interrupted";
@@ -67,7 +68,7 @@ export function judge(
     }
     if (mayTry && onIllegal === "repair" && repair(actor, event, index, verdict)) continue;
     const reason = whyIllegal(actor.getSnapshot(), event);
-    if (onIllegal === "quarantine") verdict.setApart.push({ event, reason });
+    if (onIllegal === "quarantine") verdict.apart.push({ event, reason });
     else
       return new IllegalTransition({
         index,

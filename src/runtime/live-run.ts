@@ -5,70 +5,24 @@
  * for the commit (L7). If a write fails its outcome is unknown: this object is then worth nothing, its owner drops
  * it, and the next call builds a new one from the log.
  */
+import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
 import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
-import { parseTrusted } from "../../protocol/json.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
-import {
-  Contaminated,
-  Fenced,
-  IllegalTransition,
-  InvalidInput,
-  KeyConflict,
-  LogUnavailable,
-  RunEnded,
-  SeqConflict,
-} from "../errors.ts";
-import type { Append, Appended, EventLog, KnownKey, NewEvent, RunRecord } from "../log/event-log.ts";
+import { Fenced, IllegalTransition, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
+import type { Append, Appended, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
-import { contaminatedPath, mayBeContaminated, sanitized } from "./contamination.ts";
-import { eventDigest } from "./digest.ts";
 import type { RunActor, Verdict } from "./judge.ts";
 import { judge, ownStep } from "./judge.ts";
+import type { Prepared } from "./payload.ts";
+import { prepare } from "./payload.ts";
 import { Receipt } from "./receipt.ts";
+import type { PublishTerms, RunHost } from "./run-host.ts";
+import { RunKeys } from "./run-keys.ts";
+import { breakdownError, endOf } from "./write-failure.ts";
 
-/** What a live run needs of its registry. */
-export interface RunHost {
-  readonly log: EventLog;
-  readonly nextId: () => string;
-  readonly timeText: () => string;
-  readonly contamination: "refuse" | "sanitize";
-  readonly countContaminated: () => void;
-  readonly countAccepted: (events: number) => void;
-  readonly countRefused: (events: number) => void;
-  /** A machine actor that stands at `snapshot`, or at the beginning. */
-  readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
-  readonly release: (actor: RunActor) => void;
-  /** Keeps an event apart that came after the end. */
-  readonly setLateApart: (record: RunRecord, events: readonly EventInput[], ended: TerminalState) => Promise<unknown>;
-  /** It is over, fenced, or a write failed: forget it. */
-  readonly drop: (run: LiveRun, end: RunEnd) => void;
-}
-
-/** Why a living run is forgotten: its terminal, a newer runner, or a write whose outcome nobody knows. */
-export type RunEnd = TerminalState | "fenced" | "unknown";
-
-export interface PublishTerms {
-  readonly fence?: Fence | string | undefined;
-  readonly ifSeq?: Seq | undefined;
-  readonly traceparent?: string | undefined;
-  /** The supervisor writes: no fence is asked, `agent_interrupted` is legal, nothing is quarantined. */
-  readonly bySupervisor?: boolean | undefined;
-}
-
-/** A row is put together in steps and handed over whole. */
-type MutableEvent = { -readonly [Field in keyof NewEvent]: NewEvent[Field] };
-
-interface Prepared {
-  readonly event: EventInput;
-  readonly text: string;
-  readonly digest: string | undefined;
-}
-
-const retryAfterMs = 1_000;
 const nothing = (): void => {};
 
 export class LiveRun {
@@ -85,9 +39,7 @@ export class LiveRun {
   onCancelRequested: (data: EventDataOf<"cancel_requested">) => void = nothing;
   private readonly owner: UserId;
   private readonly host: RunHost;
-  private readonly keys = new Map<string, KnownKey>();
-  /** Keys of an earlier life of this run are asked of the log. */
-  private readonly bornHere: boolean;
+  private readonly keys: RunKeys;
   private ending: TerminalState | undefined;
   private broken: LogUnavailable | undefined;
   /** Settles when everything accepted so far has an outcome. */
@@ -99,7 +51,7 @@ export class LiveRun {
     this.host = host;
     this.record = record;
     this.actor = actor;
-    this.bornHere = bornHere;
+    this.keys = new RunKeys(host.log, record, bornHere);
     this.owner = streamOwner(record.stream).userId;
     this.fence = record.fence;
     this.seq = record.seq;
@@ -142,12 +94,10 @@ export class LiveRun {
    * when the outcome is unknown (repeat it with the same keys).
    */
   publish(events: readonly EventInput[], terms: PublishTerms): Receipt {
-    if (this.bornHere || !events.some((event) => event.key !== undefined)) {
-      if (this.lookups === undefined) return this.accept(events, terms);
-    }
+    if (this.lookups === undefined && !this.keys.mustLearn(events)) return this.accept(events, terms);
     // Keys must be asked of the log first; what comes meanwhile keeps its place behind.
     const turn = (this.lookups ?? Promise.resolve())
-      .then(() => this.learnKeys(events))
+      .then(() => this.keys.learn(events))
       .then(() => this.accept(events, terms));
     const settled = turn.then(nothing, nothing);
     this.lookups = settled;
@@ -164,11 +114,11 @@ export class LiveRun {
       if (!terms.bySupervisor) this.requireFence(terms.fence);
       const only = events.length === 1 && terms.ifSeq === undefined ? events[0] : undefined;
       if (only && this.isPlainPayload(only)) return this.writePayload(only, terms);
-      const prepared = events.map((event, index) => this.prepared(event, index));
-      const fresh = prepared.some(({ digest }) => digest !== undefined) ? this.withoutDuplicates(prepared) : prepared;
+      const prepared = events.map((event, index) => prepare(event, index, this.owner, this.host));
+      const fresh = this.keys.fresh(prepared, this.seq + 1);
       if (fresh.length === 0 && prepared.length > 0) return new Receipt(() => this.answerKnown(prepared));
       if (this.ending) {
-        if (!terms.bySupervisor) void this.host.setLateApart(this.record, events, this.ending);
+        if (!terms.bySupervisor) void this.host.apart.keepLate(this.record, events, this.ending);
         throw new RunEnded({ state: this.ending });
       }
       if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
@@ -185,57 +135,12 @@ export class LiveRun {
   }
 
   private writePayload(event: EventInput, terms: PublishTerms): Receipt {
-    const { text } = this.prepared(event, 0);
+    const { text } = prepare(event, 0, this.owner, this.host);
     const batch = this.openBatch(terms.bySupervisor === true);
     this.seq += 1;
     const lastSeq = this.seq;
-    batch.rows.push(this.row(event.type, text, batch.time, terms.traceparent));
+    batch.add(this.host.nextId(), event.type, text, this.record.threadId, terms.traceparent);
     return new Receipt(async () => ({ seq: lastSeq, offset: lastSeq + (await batch.outcome) - 1, duplicates: 0 }));
-  }
-
-  private row(type: string, data: string, time: string, traceparent: string | undefined): MutableEvent {
-    return {
-      id: this.host.nextId(),
-      type,
-      time,
-      data,
-      threadId: this.record.threadId,
-      repaired: undefined,
-      traceparent,
-      key: undefined,
-    };
-  }
-
-  /** Each event's JSON text, made once, and checked for other people's names. */
-  private prepared(event: EventInput, index: number): Prepared {
-    let kept = event;
-    let text = jsonText(event, index);
-    if (mayBeContaminated(text)) {
-      const path = contaminatedPath(text, this.owner, `events[${index}].data`);
-      if (path !== undefined) {
-        this.host.countContaminated();
-        if (this.host.contamination === "refuse")
-          throw new Contaminated({ path, message: "names a user who does not own this run" });
-        text = sanitized(text, this.owner);
-        kept = { ...event, data: parseTrusted(text) } as EventInput;
-      }
-    }
-    return { event: kept, text, digest: event.key === undefined ? undefined : eventDigest(event.type, event.data) };
-  }
-
-  private withoutDuplicates(prepared: readonly Prepared[]): Prepared[] {
-    const inBatch = new Map<string, string | undefined>();
-    return prepared.filter(({ event: { key }, digest }) => {
-      if (key === undefined) return true;
-      const known = this.keys.get(key);
-      if (known === undefined && !inBatch.has(key)) {
-        inBatch.set(key, digest);
-        return true;
-      }
-      if ((known?.digest ?? inBatch.get(key)) !== digest)
-        throw new KeyConflict({ key, seq: known?.seq ?? this.seq + 1 });
-      return false;
-    });
   }
 
   /** A retry: the answer names where its last event stands, once that is durable. */
@@ -250,17 +155,16 @@ export class LiveRun {
   private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Receipt {
     const verdict = this.judged(fresh, terms);
     const duplicates = prepared.length - fresh.length;
-    const apart = this.setApart(verdict);
+    const apart = this.keepApart(verdict);
     if (verdict.legal.length === 0) return new Receipt(() => this.answerNothingWritten(verdict, duplicates, apart));
     const batch = this.openBatch(terms.bySupervisor === true);
     for (const { event, index } of verdict.legal) {
       const source = index === ownStep ? undefined : fresh[index];
       this.seq += 1;
       const text = source?.text ?? JSON.stringify(event.data);
-      const row = this.row(event.type, text, batch.time, terms.traceparent);
+      const row = batch.add(this.host.nextId(), event.type, text, this.record.threadId, terms.traceparent);
       if (source === undefined) row.repaired = true;
-      row.key = this.rememberKey(event.key, source?.digest);
-      batch.rows.push(row);
+      row.key = this.keys.remember(event.key, source?.digest, this.seq);
       if (event.type === "agent_suspended") batch.noteApprovals(event.data);
       if (event.type === "cancel_requested") batch.cancel = event.data;
     }
@@ -274,13 +178,6 @@ export class LiveRun {
       await apart;
       return this.answer(shift, lastSeq, lastKey, verdict, duplicates);
     });
-  }
-
-  /** Placed now, so that the next call finds it; its offset comes with the commit. */
-  private rememberKey(name: string | undefined, digest: string | undefined): NewEvent["key"] {
-    if (name === undefined || digest === undefined) return undefined;
-    this.keys.set(name, { digest, seq: this.seq, offset: 0 });
-    return { name, digest };
   }
 
   /** What is said within one turn is written together: one append, one commit, one frame. */
@@ -340,19 +237,12 @@ export class LiveRun {
     if (appended.kind !== "appended") return batch.reject(this.breakDown(appended));
     const firstOffset = appended.offset - batch.rows.length + 1;
     this.offset = appended.offset;
-    if (this.keys.size > 0) this.placeKeys(batch.rows, firstOffset);
+    this.keys.place(batch.rows, firstOffset);
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
     if (batch.ended) this.host.drop(this, batch.ended);
     else if (batch.cancel) this.onCancelRequested(batch.cancel);
     batch.resolve(firstOffset - batch.afterSeq);
-  }
-
-  private placeKeys(rows: readonly NewEvent[], firstOffset: Offset): void {
-    for (const [index, { key }] of rows.entries()) {
-      const known = key && this.keys.get(key.name);
-      if (key && known) this.keys.set(key.name, { ...known, offset: firstOffset + index });
-    }
   }
 
   /** `shift` is offset − seq within the batch, which is contiguous in both. */
@@ -369,7 +259,7 @@ export class LiveRun {
       offset: last?.offset ?? lastSeq + shift - 1,
       duplicates,
       ...(verdict.repaired > 0 && { repaired: verdict.repaired }),
-      ...(verdict.setApart.length > 0 && { quarantined: verdict.setApart.length }),
+      ...(verdict.apart.length > 0 && { quarantined: verdict.apart.length }),
     };
   }
 
@@ -381,19 +271,13 @@ export class LiveRun {
     await apart;
     await this.tail;
     if (this.broken) throw this.broken;
-    return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.setApart.length };
+    return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.apart.length };
   }
 
   /** Undefined when there is nothing; else the answer waits for it: what is kept apart is kept. */
-  private setApart(verdict: Verdict): Promise<unknown> | undefined {
-    if (verdict.setApart.length === 0) return undefined;
-    const { stream, tenantId, runId } = this.record;
-    const time = this.host.timeText();
-    const kept = Promise.all(
-      verdict.setApart.map(({ event: { type, data }, reason }) =>
-        this.host.log.quarantine({ stream, tenantId, runId, type, data: JSON.stringify(data), reason, time }),
-      ),
-    );
+  private keepApart({ apart }: Verdict): Promise<void> | undefined {
+    if (apart.length === 0) return undefined;
+    const kept = this.host.apart.keep(this.record, apart);
     kept.catch(nothing);
     return kept;
   }
@@ -407,43 +291,5 @@ export class LiveRun {
         : new LogUnavailable({ message: "the run moved on elsewhere; repeat the call", retryAfterMs: 0, cause });
     this.host.drop(this, endOf(cause));
     return error;
-  }
-
-  private async learnKeys(events: readonly EventInput[]): Promise<void> {
-    if (this.bornHere) return;
-    const names = events.flatMap(({ key }) => (key === undefined || this.keys.has(key) ? [] : [key]));
-    if (names.length === 0) return;
-    const known = await this.host.log.knownKeys({ tenantId: this.record.tenantId, runId: this.record.runId }, names);
-    for (const [name, key] of known) this.keys.set(name, key);
-  }
-}
-
-type Refused = Exclude<Appended, { kind: "appended" }>;
-
-function endOf(cause: unknown): RunEnd {
-  const refused = cause as Refused | undefined;
-  if (refused?.kind === "run_ended") return refused.ended;
-  return refused?.kind === "fenced" ? "fenced" : "unknown";
-}
-
-function breakdownError(cause: unknown): Error {
-  if (cause instanceof LogUnavailable) return cause;
-  const refused = cause as Refused | undefined;
-  switch (refused?.kind) {
-    case "fenced":
-      return new Fenced({ message: "another runner has claimed this run" });
-    // `seq_conflict` is no answer to who named no seq, and who did asks again and hears it from the rebuilt run.
-    case "run_ended":
-      return new RunEnded({ state: refused.ended });
-    default:
-      return new LogUnavailable({ message: "the log did not take the events; repeat the call", retryAfterMs, cause });
-  }
-}
-
-function jsonText(event: EventInput, index: number): string {
-  try {
-    return JSON.stringify(event.data);
-  } catch {
-    throw new InvalidInput({ code: "invalid_event", path: `events[${index}].data`, message: "is not JSON" });
   }
 }

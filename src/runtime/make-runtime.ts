@@ -3,25 +3,25 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import { runStateOf } from "../../machines/legality.ts";
-import type { EventsAnswer, RunSummary } from "../../protocol/http.ts";
 import type { RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
-import { streamKey, streamOwner } from "../../protocol/ids.ts";
+import { streamKey } from "../../protocol/ids.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
-import { AlreadyResolved, IllegalTransition, isExpected, NotFound, RunEnded } from "../errors.ts";
-import type { RunRecord, StoredEvent } from "../log/event-log.ts";
+import { isExpected, NotFound, RunEnded } from "../errors.ts";
+import type { RunRecord } from "../log/event-log.ts";
+import { Approvals } from "./approvals.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import { eventIds } from "./event-id.ts";
-import { eventObject } from "./frames.ts";
-import { mayTouch, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
+import { mayTouch, nameOf, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
+import { pageOf, summaryOf } from "./listing.ts";
 import type { LiveRun } from "./live-run.ts";
 import { notify } from "./notices.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
+import { Orphans } from "./orphans.ts";
 import { RunDesk } from "./run-desk.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
@@ -58,9 +58,11 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     connections.tell(run.record.stream, { type: "status", run: { runId: run.record.runId, stalled } });
   const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled: tellStalled });
   const views = new Views(log, ({ tenantId, runId }) => runs.atHand(tenantId, runId)?.lease.isStalled ?? false);
+  const approvals = new Approvals(log, runs, views);
+  const orphans = new Orphans(log, deadlines, runs);
   const commands = new Commands(settings, {
     cancel: (caller, runId, body) => cancel(caller, undefined, runId, body),
-    resolveApproval: (caller, approvalId, body) => resolveApproval(caller, undefined, approvalId, body),
+    resolveApproval: (caller, approvalId, body) => approvals.resolve(caller, undefined, approvalId, body),
   });
   const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId });
   const unwatch = log.watch((bell) => hubs.ring(bell));
@@ -93,60 +95,6 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     const found = await touch(caller, named, runId);
     if (!(found instanceof RunDesk)) throw new RunEnded({ state: found.ended ?? "completed" });
     await found.cancel(nameOf(caller), body);
-  }
-
-  async function resolveApproval(...[caller, named, approvalId, body]: Parameters<RuntimeService["resolveApproval"]>) {
-    if (caller.kind === "publisher") requireRight(caller, "publish");
-    const tenantId = tenantForRun(caller, named);
-    const own = caller.kind === "user" ? streamKey(caller.tenantId, caller.userId) : undefined;
-    const record = await log.approval(tenantId, approvalId, own);
-    if (record === undefined || !mayTouch(caller, record)) throw new NotFound({ what: "approval" });
-    const found = await runs.find(tenantId, record.runId);
-    const before = await resolution(found instanceof RunDesk ? found : record, approvalId);
-    if (before) throw new AlreadyResolved({ resolution: before });
-    if (!(found instanceof RunDesk)) throw new RunEnded({ state: found?.ended ?? "completed" });
-    const by = nameOf(caller);
-    const data = { approvalId, decision: body.decision, by, ...(body.data !== undefined && { data: body.data }) };
-    try {
-      await runs.publishTo(found, [{ type: "approval_resolved", data }], { bySupervisor: true });
-    } catch (cause) {
-      // Somebody else answered between our look and our word: the first answer wins.
-      const first = cause instanceof IllegalTransition ? await resolution(found, approvalId) : undefined;
-      throw first ? new AlreadyResolved({ resolution: first }) : cause;
-    }
-    // The human has spoken; from here on time counts for the runner again.
-    found.lease.renew();
-    return { approvalId, decision: body.decision, by };
-  }
-
-  /** Who answered first; undefined while nobody has. */
-  async function resolution(of: RunDesk | RunRecord, approvalId: string) {
-    if (of instanceof RunDesk) {
-      const state = of.run.actor.getSnapshot().context.approvals[approvalId];
-      if (state === "open" || state === undefined) return undefined;
-      await of.run.settled();
-    }
-    const record = of instanceof RunDesk ? { ...of.run.record, seq: of.run.seq } : of;
-    const view = await views.view(record);
-    const approval = view?.approvals.find((each) => each.approvalId === approvalId);
-    return approval?.decision && { decision: approval.decision, by: approval.by };
-  }
-
-  async function summary(record: RunRecord): Promise<RunSummary> {
-    const { tenantId, userId } = streamOwner(record.stream);
-    const state = record.ended ?? (await stateOf(record));
-    const { runId, threadId, agent, seq, lastOffset, startedAt, parentRunId } = record;
-    return {
-      ...{ runId, userId, tenantId, agent, state, seq, offset: lastOffset, startedAt },
-      ...(threadId !== undefined && { threadId }),
-      ...(parentRunId !== undefined && { parentRunId }),
-    };
-  }
-
-  async function stateOf(record: RunRecord) {
-    const desk = runs.atHand(record.tenantId, record.runId);
-    if (desk) return runStateOf(desk.run.actor.getSnapshot());
-    return (await views.view(record))?.state ?? "started";
   }
 
   const service: RuntimeService = {
@@ -186,7 +134,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         return { fence, seq, snapshot };
       }),
     cancel: (...call) => answer(() => cancel(...call)),
-    resolveApproval: (...call) => answer(() => resolveApproval(...call)),
+    resolveApproval: (...call) => answer(() => approvals.resolve(...call)),
     notify: (caller, body) =>
       answer(() => {
         requireRight(caller, "publish");
@@ -205,7 +153,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       answer(async () => {
         const stream = streamToRead(caller, whose);
         const page = await log.runs({ stream, limit, ...(before !== undefined && { before }) });
-        return { runs: await Promise.all(page.runs.map(summary)), next: page.next };
+        return { runs: await Promise.all(page.runs.map((record) => summaryOf(record, runs, views))), next: page.next };
       }),
     run: (caller, named, runId) =>
       answer(async () => {
@@ -263,19 +211,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     runs,
     supervisor,
     start: async (onOrphan = () => {}) => {
-      await runs.sweep(onOrphan);
+      await orphans.sweep(onOrphan);
       supervisor.tell({ type: "store.opened" });
     },
-  };
-}
-
-/** Who asked, as the events say it. */
-const nameOf = (caller: Principal): string => (caller.kind === "user" ? "user" : `key:${caller.name}`);
-
-function pageOf(events: readonly StoredEvent[], last: number, end: number): EventsAnswer {
-  return {
-    events: events.map(eventObject) as unknown as EventsAnswer["events"],
-    next: last >= end ? null : last,
   };
 }
 

@@ -20,7 +20,7 @@ export class Receipt implements Promise<PublishAnswer> {
     return new Receipt(() => Promise.reject(cause));
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: it is a promise in all but its price.
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise in all but its price.
   then<Value = PublishAnswer, Other = never>(
     onAnswer?: ((answer: PublishAnswer) => Value | PromiseLike<Value>) | null,
     onRefusal?: ((cause: unknown) => Other | PromiseLike<Other>) | null,
@@ -36,6 +36,6 @@ export class Receipt implements Promise<PublishAnswer> {
   }
 
   finally(onSettled?: (() => void) | null): Promise<PublishAnswer> {
-    return this.then().finally(onSettled);
+    return this.then(null).finally(onSettled);
   }
 }

@@ -10,7 +10,8 @@ import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { Lease } from "./lease.ts";
-import type { LiveRun, RunEnd } from "./live-run.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { RunEnd } from "./run-host.ts";
 
 export type RunKey = string;
 

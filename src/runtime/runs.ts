@@ -2,55 +2,28 @@
  * The living runs of this process. One run is one desk under one key; what is not here is brought back from the
  * log, and what has ended is read there. Answers of publishers come from here; the gate stands before it.
  */
-import type { RunFact } from "../../machines/run.ts";
-import { compiled } from "../../machines/compiled.ts";
-import { runMachine } from "../../machines/run.ts";
-import { isRunFact } from "../../machines/legality.ts";
 import type { EventInput } from "../../protocol/event.ts";
-import type { PublishAnswer, StartRunAnswer, StartRunBody } from "../../protocol/http.ts";
+import type { PublishAnswer, StartRunBody } from "../../protocol/http.ts";
 import type { Fence, RunId, Seq, StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
-import { parseTrusted } from "../../protocol/json.ts";
-import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { Contaminated, KeyConflict, LogUnavailable, NotFound, RunEnded, RunExists } from "../errors.ts";
-import type { Append, EventLog, NewEvent, NewRun, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
-import { contaminatedPath, sanitized } from "./contamination.ts";
-import type { Deadlines } from "./deadlines.ts";
-import { bodyDigest, eventDigest } from "./digest.ts";
-import type { RunActor } from "./judge.ts";
-import type { PublishTerms, RunEnd, RunHost } from "./live-run.ts";
+import type { RunState } from "../../protocol/run-view.ts";
+import { LogUnavailable, NotFound, RunEnded } from "../errors.ts";
+import type { Append, EventLog, NewRun, RunRecord } from "../log/event-log.ts";
+import { Apart } from "./apart.ts";
+import { newRun, requireSame, startEvent } from "./birth.ts";
+import { LateEvents } from "./late-events.ts";
 import { LiveRun } from "./live-run.ts";
-import type { Settings } from "./options.ts";
-import type { RunKey } from "./run-desk.ts";
 import { Receipt } from "./receipt.ts";
+import type { RunKey } from "./run-desk.ts";
 import { RunDesk, runKey } from "./run-desk.ts";
-import type { Supervisor } from "./supervisor.ts";
+import { replay, spawnRun } from "./run-actor.ts";
+import type { PublishTerms, RunEnd, RunHost } from "./run-host.ts";
+import type { RunsCounts, RunsTerms, StartedRun } from "./runs-terms.ts";
 
-/** Every lifecycle event of every run passes it: the same machine, stepped by table. */
-const runLogic = compiled(runMachine);
-
-const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
-const orphanPageSize = 1_000;
 /** From a write of unknown outcome to the look at what became of it, while the log does not answer. */
 const lookAfterMs = 1_000;
 /** `log/event-log`: a run is made with this one. */
 const firstFence: Fence = 1;
-
-export interface RunsTerms {
-  readonly settings: Settings;
-  readonly supervisor: Supervisor;
-  readonly deadlines: Deadlines;
-  readonly nextId: () => string;
-  readonly timeText: () => string;
-  readonly onStalled: (run: LiveRun, stalled: boolean) => void;
-}
-
-export interface RunsCounts {
-  eventsAccepted: number;
-  eventsRefused: number;
-  contaminationRefused: number;
-  runsInterrupted: number;
-}
 
 export class Runs {
   readonly counts: RunsCounts = { eventsAccepted: 0, eventsRefused: 0, contaminationRefused: 0, runsInterrupted: 0 };
@@ -61,10 +34,13 @@ export class Runs {
   /** Desks that a write of unknown outcome has ended, until the next one adopts what they held. */
   private readonly lost = new Map<RunKey, RunDesk>();
   private readonly host: RunHost;
+  private readonly late: LateEvents;
 
   constructor(terms: RunsTerms) {
     this.terms = terms;
     this.log = terms.settings.log;
+    const apart = new Apart(this.log, terms.timeText);
+    this.late = new LateEvents(this.log, apart);
     this.host = {
       log: this.log,
       nextId: terms.nextId,
@@ -79,9 +55,9 @@ export class Runs {
       countRefused: (events) => {
         this.counts.eventsRefused += events;
       },
-      actor: (record, snapshot) => this.actor(record, snapshot),
+      actor: (record, snapshot) => spawnRun(terms.supervisor, terms.settings.journal, record, snapshot),
       release: (actor) => terms.supervisor.release(actor),
-      setLateApart: (record, events, ended) => this.setLateApart(record, events, ended),
+      apart,
       drop: (run, end) => this.drop(run, end),
     };
   }
@@ -104,17 +80,16 @@ export class Runs {
    *
    * Fails: `RunExists` for another body, `NotFound`/`RunEnded` for the parent, `Contaminated`, `LogUnavailable`.
    */
-  async start(
-    tenantId: TenantId,
-    body: StartRunBody,
-    traceparent?: string,
-  ): Promise<{ answer: StartRunAnswer; created: boolean; desk: RunDesk | undefined }> {
+  async start(tenantId: TenantId, body: StartRunBody, traceparent?: string): Promise<StartedRun> {
     const stream = streamKey(tenantId, body.userId as UserId);
     const runId = asRunId(body.runId ?? this.terms.nextId());
     const parent =
-      body.parentRunId === undefined ? undefined : await this.parent(stream, tenantId, asRunId(body.parentRunId));
-    const record = this.newRun(tenantId, stream, runId, body);
-    const event = this.startEvent(record, body, body.userId as UserId, traceparent);
+      body.parentRunId === undefined
+        ? undefined
+        : livingParent(await this.find(tenantId, asRunId(body.parentRunId)), stream);
+    const birth = { tenantId, runId, body, leaseMs: this.terms.settings.leaseMs, time: this.terms.timeText() };
+    const record = newRun(birth);
+    const event = startEvent(birth, this.terms.nextId(), this.host, traceparent);
     const key = runKey(tenantId, runId);
     // It ended while we came here: asked again it says so.
     if (parent?.run.isOver) return this.start(tenantId, { ...body, runId }, traceparent);
@@ -132,11 +107,11 @@ export class Runs {
       throw cause;
     });
     if (appended.kind !== "appended" && isReserved) parent?.childEnded(key);
-    if (appended.kind === "run_exists") return { ...(await this.asBefore(appended.run, record)), created: false };
+    if (appended.kind === "run_exists") return this.asBefore(appended.run, record);
     if (appended.kind !== "appended")
       throw new LogUnavailable({ message: `the run was not made: ${appended.kind}`, retryAfterMs: 0 });
     const { epoch, offset, seq, fence } = appended;
-    const actor = this.actor(record);
+    const actor = this.host.actor(record);
     actor.send({ type: "agent_started", data: { agent: body.agent } });
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
     const desk = this.sit(new LiveRun(this.host, live, actor, true));
@@ -154,7 +129,7 @@ export class Runs {
   ): Promise<PublishAnswer> {
     const found = await this.find(tenantId, runId);
     if (found === undefined) throw new NotFound({ what: "run" });
-    if (!(found instanceof RunDesk)) return this.answerEnded(found, events, terms);
+    if (!(found instanceof RunDesk)) return this.late.answer(found, events, terms);
     return this.publishTo(found, events, terms);
   }
 
@@ -215,33 +190,6 @@ export class Runs {
     now.run.fence = Math.max(now.run.fence, claimed.fence);
     now.takenOver();
     return { desk: now, ...claimed };
-  }
-
-  /**
-   * Puts every unfinished run of the store on the deadline wheel; none is brought back for it. A runner that has
-   * not come back within its lease is treated as one that fell silent here: shown as stalled, then interrupted.
-   */
-  async sweep(onOrphan: (record: RunRecord) => void): Promise<void> {
-    let before: string | undefined;
-    do {
-      const { runs, next } = await this.log.runs({ living: true, before, limit: orphanPageSize });
-      for (const record of runs) {
-        onOrphan(record);
-        this.terms.deadlines.after(record.leaseMs, () => this.lapseOrphan(record));
-      }
-      before = next ?? undefined;
-    } while (before !== undefined);
-  }
-
-  private lapseOrphan(record: RunRecord): void {
-    // Its runner came back meanwhile: the desk's own lease watches it.
-    if (this.atHand(record.tenantId, record.runId)) return;
-    void this.find(record.tenantId, record.runId).then(
-      (found) => {
-        if (found instanceof RunDesk) found.lease.lapse();
-      },
-      () => this.terms.deadlines.after(lookAfterMs, () => this.lapseOrphan(record)),
-    );
   }
 
   /** Brings back a run that nobody may ask for again, so that its lease is watched (L16). */
@@ -310,17 +258,6 @@ export class Runs {
     );
   }
 
-  private actor(record: Pick<RunRecord, "profile">, snapshot?: unknown): RunActor {
-    const actor = this.terms.supervisor.spawn(runLogic, {
-      input: { profile: record.profile },
-      ...(snapshot !== undefined && { snapshot }),
-    });
-    actor.subscribe({
-      error: (cause) => this.terms.settings.journal.write("error", "run.actorFailed", { cause }),
-    });
-    return actor.start();
-  }
-
   private async bringBack(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
     const key = runKey(tenantId, runId);
     const before = this.lost.get(key);
@@ -333,18 +270,8 @@ export class Runs {
       if (record) this.tellParent(record, (parent) => parent.childEnded(key));
       return record;
     }
-    const actor = this.actor(record);
-    let afterSeq = 0;
-    while (afterSeq < record.seq) {
-      const events: readonly StoredEvent[] = await this.log.readRun(tenantId, runId, afterSeq, page);
-      for (const event of events) {
-        const fact = factOf(event);
-        if (fact) actor.send(fact);
-      }
-      const lastSeq = events.at(-1)?.seq;
-      if (lastSeq === undefined) break;
-      afterSeq = lastSeq;
-    }
+    const actor = this.host.actor(record);
+    await replay(this.log, record, actor);
     const { runs } = await this.log.living(record.stream);
     const desk = this.sit(new LiveRun(this.host, record, actor, false));
     for (const child of runs) if (child.parentRunId === runId) desk.childStarted(runKey(tenantId, child.runId));
@@ -353,106 +280,24 @@ export class Runs {
     return desk;
   }
 
-  private async parent(stream: StreamKey, tenantId: TenantId, runId: RunId): Promise<RunDesk> {
-    const parent = await this.find(tenantId, runId);
-    if (parent === undefined) throw new NotFound({ what: "run" });
-    const { record } = parent instanceof RunDesk ? parent.run : { record: parent };
-    if (record.stream !== stream) throw new NotFound({ what: "run" });
-    if (!(parent instanceof RunDesk)) throw new RunEnded({ state: record.ended ?? "completed" });
-    return parent;
-  }
-
-  private newRun(tenantId: TenantId, stream: StreamKey, runId: RunId, body: StartRunBody): NewRun {
-    const { settings } = this.terms;
-    return {
-      runId,
-      tenantId,
-      stream,
-      threadId: body.threadId,
-      agent: body.agent,
-      profile: body.profile ?? "standard",
-      onIllegal: body.onIllegal ?? "reject",
-      mode: body.mode ?? "regular",
-      leaseMs: body.leaseMs ?? settings.leaseMs,
-      parentRunId: body.parentRunId === undefined ? undefined : asRunId(body.parentRunId),
-      startDigest: bodyDigest({ ...body, runId, tenantId }),
-      startedAt: this.terms.timeText(),
-    };
-  }
-
-  private startEvent(run: NewRun, body: StartRunBody, owner: UserId, traceparent?: string): NewEvent {
-    const { agent, parentRunId, parentToolCallId } = body;
-    let input = body.input;
-    const text = JSON.stringify(input) ?? "";
-    const path = contaminatedPath(text, owner, "input");
-    if (path !== undefined) {
-      this.counts.contaminationRefused += 1;
-      if (this.terms.settings.contamination === "refuse")
-        throw new Contaminated({ path, message: "names a user who does not own this run" });
-      input = parseTrusted(sanitized(text, owner));
-    }
-    return {
-      id: this.terms.nextId(),
-      type: "agent_started",
-      time: run.startedAt,
-      data: JSON.stringify({ agent, input, parentRunId, parentToolCallId }),
-      threadId: run.threadId,
-      traceparent,
-    };
-  }
-
-  private async asBefore(
-    there: RunRecord,
-    wanted: NewRun,
-  ): Promise<{ answer: StartRunAnswer; desk: RunDesk | undefined }> {
-    if (there.stream !== wanted.stream || there.startDigest !== wanted.startDigest)
-      throw new RunExists({ message: `a run with this id exists and was made by another call` });
-    const { epoch } = await this.log.position(there.stream);
-    const found = await this.find(there.tenantId, there.runId);
-    const { runId, firstOffset } = there;
+  private async asBefore(there: RunRecord, wanted: NewRun): Promise<StartedRun> {
+    requireSame(there, wanted);
+    const { tenantId, runId, stream, firstOffset } = there;
+    const { epoch } = await this.log.position(stream);
+    const found = await this.find(tenantId, runId);
     return {
       // The answer of then: after a claim its fence is as dead as it would be for a runner that had it in time (L14).
       answer: { runId, fence: firstFence, seq: 1, offset: firstOffset, epoch },
+      created: false,
       desk: found instanceof RunDesk ? found : undefined,
     };
   }
-
-  /** A retry of what was written before the end is answered as then; anything else comes too late. */
-  private async answerEnded(
-    record: RunRecord,
-    events: readonly EventInput[],
-    terms: PublishTerms,
-  ): Promise<PublishAnswer> {
-    const names = events.flatMap(({ key }) => key ?? []);
-    const known = names.length > 0 ? await this.log.knownKeys(record, names) : new Map<string, never>();
-    let last = { seq: record.seq, offset: record.lastOffset };
-    for (const { type, data, key } of events) {
-      const before = key === undefined ? undefined : known.get(key);
-      if (key === undefined || before === undefined) {
-        const state = record.ended ?? "completed";
-        if (terms.fence === record.fence) await this.setLateApart(record, events, state);
-        throw new RunEnded({ state });
-      }
-      if (before.digest !== eventDigest(type, data)) throw new KeyConflict({ key, seq: before.seq });
-      last = before;
-    }
-    return { seq: last.seq, offset: last.offset, duplicates: events.length };
-  }
-
-  /** What comes late is refused and kept apart with its reason (L2); the refusal does not depend on it. */
-  private setLateApart(record: RunRecord, events: readonly EventInput[], ended: TerminalState): Promise<unknown> {
-    const { stream, tenantId, runId } = record;
-    const reason = `it came after the run had ended: ${ended}`;
-    const time = this.terms.timeText();
-    const writes = events.map(({ type, data }) =>
-      this.log.quarantine({ stream, tenantId, runId, type, data: JSON.stringify(data), reason, time }),
-    );
-    return Promise.allSettled(writes);
-  }
 }
 
-/** What the run machine must hear of a stored event; undefined for payload. */
-export function factOf(event: StoredEvent): RunFact | undefined {
-  const fact = { type: event.type, data: {}, repaired: event.repaired || undefined };
-  return isRunFact(fact) ? ({ ...fact, data: parseTrusted(event.data) } as RunFact) : undefined;
+/** Fails: throws `NotFound` for a parent that is missing or somebody else's, `RunEnded`. */
+function livingParent(found: RunDesk | RunRecord | undefined, stream: StreamKey): RunDesk {
+  const record = found instanceof RunDesk ? found.run.record : found;
+  if (found === undefined || record?.stream !== stream) throw new NotFound({ what: "run" });
+  if (!(found instanceof RunDesk)) throw new RunEnded({ state: found.ended ?? "completed" });
+  return found;
 }

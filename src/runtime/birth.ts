@@ -1,0 +1,60 @@
+/** How a run begins: its record, and its first event, from what its maker said. */
+import type { StartRunBody } from "../../protocol/http.ts";
+import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
+import { asRunId, streamKey } from "../../protocol/ids.ts";
+import { parseTrusted } from "../../protocol/json.ts";
+import { Contaminated, RunExists } from "../errors.ts";
+import type { NewEvent, NewRun, RunRecord } from "../log/event-log.ts";
+import { contaminatedPath, sanitized } from "./contamination.ts";
+import { bodyDigest } from "./digest.ts";
+import type { PayloadPolicy } from "./payload.ts";
+
+export interface Birth {
+  readonly tenantId: TenantId;
+  readonly runId: RunId;
+  readonly body: StartRunBody;
+  /** Of a run that names none. */
+  readonly leaseMs: number;
+  /** ISO 8601 UTC. */
+  readonly time: string;
+}
+
+export function newRun({ tenantId, runId, body, leaseMs, time }: Birth): NewRun {
+  return {
+    runId,
+    tenantId,
+    stream: streamKey(tenantId, body.userId as UserId),
+    threadId: body.threadId,
+    agent: body.agent,
+    profile: body.profile ?? "standard",
+    onIllegal: body.onIllegal ?? "reject",
+    mode: body.mode ?? "regular",
+    leaseMs: body.leaseMs ?? leaseMs,
+    parentRunId: body.parentRunId === undefined ? undefined : asRunId(body.parentRunId),
+    startDigest: bodyDigest({ ...body, runId, tenantId }),
+    startedAt: time,
+  };
+}
+
+/** Fails: throws `RunExists` when the run that is there was made by another call. */
+export function requireSame(there: RunRecord, wanted: NewRun): void {
+  if (there.stream !== wanted.stream || there.startDigest !== wanted.startDigest)
+    throw new RunExists({ message: "a run with this id exists and was made by another call" });
+}
+
+/** Fails: throws `Contaminated` for an input that names somebody else. */
+export function startEvent({ body, time }: Birth, id: string, policy: PayloadPolicy, traceparent?: string): NewEvent {
+  const { agent, parentRunId, parentToolCallId } = body;
+  const owner = body.userId as UserId;
+  let input = body.input;
+  const text = JSON.stringify(input) ?? "";
+  const path = contaminatedPath(text, owner, "input");
+  if (path !== undefined) {
+    policy.countContaminated();
+    if (policy.contamination === "refuse")
+      throw new Contaminated({ path, message: "names a user who does not own this run" });
+    input = parseTrusted(sanitized(text, owner));
+  }
+  const data = JSON.stringify({ agent, input, parentRunId, parentToolCallId });
+  return { id, type: "agent_started", time, data, threadId: body.threadId, traceparent };
+}

@@ -1,0 +1,34 @@
+/** What a living run and its registry ask of each other. */
+import type { Fence, Seq } from "../../protocol/ids.ts";
+import type { TerminalState } from "../../protocol/run-view.ts";
+import type { EventLog, RunRecord } from "../log/event-log.ts";
+import type { Apart } from "./apart.ts";
+import type { RunActor } from "./judge.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { PayloadPolicy } from "./payload.ts";
+
+/** What a live run needs of its registry. */
+export interface RunHost extends PayloadPolicy {
+  readonly log: EventLog;
+  readonly nextId: () => string;
+  readonly timeText: () => string;
+  readonly countAccepted: (events: number) => void;
+  readonly countRefused: (events: number) => void;
+  /** A machine actor that stands at `snapshot`, or at the beginning. */
+  readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
+  readonly release: (actor: RunActor) => void;
+  readonly apart: Apart;
+  /** It is over, fenced, or a write failed: forget it. */
+  readonly drop: (run: LiveRun, end: RunEnd) => void;
+}
+
+/** Why a living run is forgotten: its terminal, a newer runner, or a write whose outcome nobody knows. */
+export type RunEnd = TerminalState | "fenced" | "unknown";
+
+export interface PublishTerms {
+  readonly fence?: Fence | string | undefined;
+  readonly ifSeq?: Seq | undefined;
+  readonly traceparent?: string | undefined;
+  /** The supervisor writes: no fence is asked, `agent_interrupted` is legal, nothing is quarantined. */
+  readonly bySupervisor?: boolean | undefined;
+}
