@@ -60,10 +60,10 @@ export const anyEvent: fc.Arbitrary<NamedEvent> = fc.oneof(
     weight: 4,
     arbitrary: fc.constantFrom(
       marked("think", "agent_thinking"),
-      marked("suspend", "agent_suspended", { reason: "r", approvals: [{ approvalId: "p-ann" }] }),
+      marked("suspend", "agent_suspended", { reason: "r", approvals: [{ approvalId: "p" }] }),
       marked("wait", "agent_suspended", { reason: "r" }),
       marked("resume", "agent_resumed"),
-      marked("resolve", "approval_resolved", { approvalId: "p-ann", decision: "deny" }),
+      marked("resolve", "approval_resolved", { approvalId: "p", decision: "deny" }),
       marked("start", "agent_started", { agent: "a" }),
       marked("ask to cancel", "cancel_requested", { deadlineMs: 500 }),
       marked("refuse to cancel", "cancel_refused"),

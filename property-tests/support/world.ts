@@ -164,7 +164,7 @@ export class World {
     const { user } = this.slot(which);
     this.say(undefined, async () => {
       const caller = userOf(user, this.clock.now());
-      await this.call((service) => service.resolveApproval(caller, undefined, `p-${user}`, { decision }));
+      await this.call((service) => service.resolveApproval(caller, undefined, "p", { decision }));
     });
   }
 

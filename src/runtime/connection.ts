@@ -5,7 +5,7 @@
 import type { Actor } from "xstate";
 import type { ConnectionFact, connectionMachine } from "../../machines/connection.ts";
 import type { ClientFrame, CommandFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
-import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/ids.ts";
+import type { ConnectionId, DeviceId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
@@ -38,6 +38,8 @@ export interface ConnectionHost {
     stream: StreamKey,
     want: HelloFrame["want"],
   ) => Promise<Extract<ServerFrame, { type: "snapshot" }>>;
+  /** Its runs that are stalled now: a snapshot says so itself, a replay does not. */
+  readonly stalled: (stream: StreamKey) => Iterable<RunId>;
   readonly outbox: (connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset) => Outbox;
   /** Registers under the user, before the first frame of the stream. */
   readonly settle: (connection: UserConnection, stream: StreamKey) => void;
@@ -190,6 +192,7 @@ export class UserConnection implements Connection {
     const after = snapshot?.at ?? start.after;
     if (start.gap) this.send({ ...start.gap, upto: after });
     if (snapshot) this.send(snapshot);
+    else for (const runId of this.host.stalled(stream)) this.send({ type: "status", run: { runId, stalled: true } });
     this.outbox = this.host.outbox(this, hub, hello, after);
     hub.outboxes.add(this.outbox);
     if (start.ackedUpto !== undefined) this.host.saveCursor(this, start.ackedUpto);

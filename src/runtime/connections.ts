@@ -6,7 +6,7 @@ import type { Ending } from "../../machines/connection.ts";
 import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, ServerFrame } from "../../protocol/frames.ts";
-import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
+import type { ConnectionId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { SavedCursor } from "../log/event-log.ts";
@@ -56,6 +56,8 @@ export class Connections {
   private readonly machine: typeof connectionMachine;
   private readonly steps: Set<UserConnection>[] = Array.from({ length: heartbeatSteps }, () => new Set());
   private step = 0;
+  /** Runs that are stalled now, for who comes back by cursor: what is beside the stream is not replayed. */
+  private readonly stalled = new Map<StreamKey, Set<RunId>>();
   private readonly ackWaiters = new Map<StreamKey, Set<() => void>>();
 
   constructor(terms: ConnectionsTerms) {
@@ -95,9 +97,13 @@ export class Connections {
     return connection;
   }
 
-  /** Beside the stream, to every connection of a user. */
-  tell(stream: StreamKey, frame: Extract<ServerFrame, { type: "status" }>): void {
-    const encoded = encodeFrame(frame);
+  /** Beside the stream, to every connection of a user: a run of theirs is stalled, or is no longer. */
+  tellStalled(stream: StreamKey, runId: RunId, stalled: boolean): void {
+    const known = this.stalled.get(stream) ?? new Set();
+    if (stalled) this.stalled.set(stream, known.add(runId));
+    else known.delete(runId);
+    if (known.size === 0) this.stalled.delete(stream);
+    const encoded = encodeFrame({ type: "status", run: { runId, stalled } });
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
   }
 
@@ -160,6 +166,7 @@ export class Connections {
           threads === undefined || (threadId !== undefined && threads.includes(threadId));
         return { type: "snapshot", at, runs: runs.filter(isWanted) };
       },
+      stalled: (stream) => this.stalled.get(stream) ?? new Set(),
       outbox: (connection, hub, hello, after) => this.makeOutbox(connection, hub, hello, after),
       settle: (connection, stream) => this.settle(connection, stream),
       saveCursor: (connection, offset) => this.noteCursor(connection, offset),

@@ -58,6 +58,8 @@ export class Lease {
   end(): void {
     this.isOver = true;
     this.deadline.cancel();
+    // `isStalled` stays as it was: a desk that goes on with this run asks.
+    if (this.isStalled) this.terms.onStalled(false);
   }
 
   private check(): void {

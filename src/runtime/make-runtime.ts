@@ -54,8 +54,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log);
-  const tellStalled = (run: LiveRun, stalled: boolean): void =>
-    connections.tell(run.record.stream, { type: "status", run: { runId: run.record.runId, stalled } });
+  const tellStalled = ({ record }: LiveRun, stalled: boolean): void =>
+    connections.tellStalled(record.stream, record.runId, stalled);
   const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled: tellStalled });
   const views = new Views(log, ({ tenantId, runId }) => runs.atHand(tenantId, runId)?.lease.isStalled ?? false);
   const approvals = new Approvals(log, runs, views);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { asRunId } from "../../protocol/ids.ts";
+import type { Epoch } from "../../protocol/ids.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { completed, delta, note, resumed, suspended, thinking } from "../support/events.ts";
 import { faultyLog } from "../support/faulty-log.ts";
@@ -123,12 +124,20 @@ describe("a lease", () => {
     expect(tab.events().at(-1)?.type).toBe("agent_completed");
   });
 
-  it("shows a stalled run as stalled in a snapshot", async () => {
-    const { start, connect, clock } = await runtimeUnderTest(options);
-    await start();
+  it("shows a stalled run as stalled to who comes in, by snapshot or by cursor, as long as it is", async () => {
+    const { start, publish, connect, clock } = await runtimeUnderTest(options);
+    const { runId, epoch } = await start();
     await clock.advance(leaseMs + lateMs);
-    const tab = await connect("alice");
-    expect(tab.of("snapshot")[0]?.runs).toMatchObject([{ stalled: true }]);
+    const fresh = await connect("alice");
+    expect(fresh.of("snapshot")[0]?.runs).toMatchObject([{ stalled: true }]);
+    expect(fresh.of("status")).toEqual([]);
+    const cursor = { epoch: epoch as Epoch, offset: 1 };
+    const back = await connect("alice", { cursor });
+    expect(back.of("status")).toEqual([{ type: "status", run: { runId, stalled: true } }]);
+    await publish(runId, 1, [note()]);
+    expect((await connect("alice", { cursor })).of("status")).toEqual([]);
+    await clock.advance(leaseMs + graceMs + 2 * lateMs);
+    expect((await connect("alice", { cursor })).of("status")).toEqual([]);
   });
 
   it("gives the runner its whole grace period also when the process itself has slept", async () => {
