@@ -1,5 +1,6 @@
-/** What one step of the run machine costs, with one actor and with many alive. */
+/** What one step of the run machine costs: interpreted and compiled, one actor and many alive. */
 import { createActor } from "xstate";
+import { compiled } from "../machines/compiled.ts";
 import type { RunFact } from "../machines/run.ts";
 import { runMachine } from "../machines/run.ts";
 
@@ -10,9 +11,9 @@ const cycle: readonly RunFact[] = [
   { type: "agent_thinking", data: { thought: "again" } },
 ];
 
-function microsPerStep(actorCount: number): number {
+function microsPerStep(logic: typeof runMachine, actorCount: number): number {
   const actors = Array.from({ length: actorCount }, () =>
-    createActor(runMachine, { input: { profile: "standard" } }).start(),
+    createActor(logic, { input: { profile: "standard" } }).start(),
   );
   for (const actor of actors) actor.send({ type: "agent_started", data: { agent: "bench" } });
   const run = (count: number): number => {
@@ -30,7 +31,14 @@ function microsPerStep(actorCount: number): number {
 }
 
 export async function benchMachine(): Promise<string> {
-  const one = microsPerStep(1).toFixed(2);
-  const many = microsPerStep(manyActors).toFixed(2);
-  return `machine: one lifecycle event through a run actor ${one} µs; with ${manyActors} actors alive ${many} µs`;
+  const lines = ["machine: one lifecycle event through a run actor"];
+  for (const [name, logic] of [
+    ["interpreted by XState (the floor)", runMachine],
+    ["compiled", compiled(runMachine)],
+  ] as const) {
+    const one = microsPerStep(logic, 1).toFixed(2);
+    const many = microsPerStep(logic, manyActors).toFixed(2);
+    lines.push(`  ${name.padEnd(34)} ${one} µs; with ${manyActors} actors alive ${many} µs`);
+  }
+  return lines.join("\n");
 }
