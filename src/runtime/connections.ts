@@ -5,7 +5,7 @@
 import type { Ending } from "../../machines/connection.ts";
 import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
-import type { HelloFrame, ServerFrame } from "../../protocol/frames.ts";
+import type { HelloFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
