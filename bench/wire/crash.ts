@@ -14,7 +14,7 @@ const kills = 5;
 /** Acknowledged between two kills. */
 const eventsBetweenKills = 600;
 /** The clients under measurement try again this often: the figure is the server's, not their patience. */
-const retryEveryMs = 20;
+const retryEveryMs = 50;
 const firstCeilingMs = 500;
 const patienceMs = 30_000;
 const lookMs = 1;

@@ -30,7 +30,9 @@ export class Refused extends Error {
 }
 
 const answerTimeoutMs = 3_000;
-const repeatMs = 20;
+const repeatMs = 50;
+/** Longer than any server of ours takes to come back. */
+const maxTries = 200;
 const unavailable = 503;
 
 export class HttpPublisher {
@@ -64,10 +66,12 @@ export class HttpPublisher {
   }
 
   private async settle<Answer>(path: string, body: unknown): Promise<Answer> {
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       const answer = await this.ask(path, JSON.stringify(body));
       if (answer?.ok) return (await answer.json()) as Answer;
-      if (answer !== undefined && answer.status !== unavailable) throw new Refused(answer.status, await answer.json());
+      if (answer !== undefined && (answer.status !== unavailable || tries === maxTries))
+        throw new Refused(answer.status, await answer.json());
+      if (tries === maxTries) throw new Error(`${path} was not answered ${tries} times`);
       this.repeats += 1;
       await new Promise((resolve) => setTimeout(resolve, repeatMs));
     }
