@@ -6,7 +6,7 @@
  * and `seq_conflict`: a writer that repeats a batch whose answer it never got must learn that it was written.
  */
 import type { TerminalState } from "../../protocol/run-view.ts";
-import type { Append, Appended, KnownKey } from "./event-log.ts";
+import type { Append, Appended, KnownKey, NewEvent } from "./event-log.ts";
 
 export type Refused = Exclude<Appended, { readonly kind: "appended" }>;
 
@@ -21,10 +21,11 @@ export interface RunGuard {
 /**
  * The reason why an append to a run that is not being created must write nothing, or undefined.
  *
- * A run of another stream is answered like a missing one: an owner never learns of a foreign run.
+ * `keyed`: its events, or those of them that have a key. A run of another stream is answered like a missing one: an owner never learns of a foreign run.
  */
 export function refuseAppend(
-  append: Append,
+  append: Pick<Append, "stream" | "run">,
+  keyed: readonly Pick<NewEvent, "key">[],
   run: RunGuard | undefined,
   knownKey: (name: string) => KnownKey | undefined,
 ): Refused | undefined {
@@ -33,7 +34,7 @@ export function refuseAppend(
     if (run === undefined || run.stream !== append.stream) return { kind: "no_run" };
     if (target.fence !== undefined && target.fence !== run.fence) return { kind: "fenced", fence: run.fence };
   }
-  for (const event of append.events) {
+  for (const event of keyed) {
     if (event.key === undefined) continue;
     const known = knownKey(event.key.name);
     if (known !== undefined) return { kind: "key_known", key: event.key.name, known };

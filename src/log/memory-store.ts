@@ -64,7 +64,7 @@ export class MemoryStore {
     }
     if (target?.create === undefined) {
       const known = target === undefined ? this.streams.get(append.stream)?.keys : found?.keys;
-      const answer = refuseAppend(append, found?.record, (name) => known?.get(name));
+      const answer = refuseAppend(append, append.events, found?.record, (name) => known?.get(name));
       if (answer !== undefined) return { answer, events: [] };
     }
     const stream = entry(this.streams, append.stream, newStream);

@@ -1,18 +1,27 @@
 /**
- * Events and appends as flat cells: how they cross from one thread to another. A flat array of strings and numbers
- * costs half of what objects cost, and every event crosses.
+ * Appends and chunks as flat cells: how they cross from one thread to another. A flat array of strings and numbers
+ * costs half of what objects cost, and everything that is written or read crosses.
  */
-import { asRunId, asTenantId, type StreamKey } from "../../protocol/ids.ts";
+import { asRunId, asTenantId, type RunId, type StreamKey, type TenantId } from "../../protocol/ids.ts";
+import type { Mode, OnIllegal, Profile } from "../../protocol/http.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
-import type { Append, NewEvent, NewRun, StoredEvent } from "./event-log.ts";
-import { storedEvent } from "./stored-event.ts";
+import type { Append, NewEvent, NewRun } from "./event-log.ts";
+import { type Chunk, packChunk, type PlacedChunk } from "./sqlite-chunk.ts";
 
 export type Cell = string | number | null;
 
-/** What only some appends have; it crosses as an object, and the cells hold its index. */
-export interface AppendExtra {
-  readonly create?: NewRun | undefined;
-  readonly approvals?: readonly string[] | undefined;
+/** An append as the worker sees it: its events are packed, only their keys still stand alone. */
+export interface PackedAppend {
+  readonly stream: StreamKey;
+  readonly run?: Append["run"];
+  readonly keys: readonly PackedKey[];
+  readonly chunks: readonly Chunk[];
+}
+
+export interface PackedKey {
+  readonly key: NonNullable<NewEvent["key"]>;
+  /** Of its event in the append. */
+  readonly index: number;
 }
 
 /** Takes cells in the order in which they were put. The putter is this file too, so types are asserted, not checked. */
@@ -30,93 +39,95 @@ export class CellReader {
   text(): string {
     return this.#cells[this.#at++] as string;
   }
-  textOrNull(): string | null {
-    return this.#cells[this.#at++] as string | null;
+  textOrNone(): string | undefined {
+    return (this.#cells[this.#at++] as string | null) ?? undefined;
   }
   number(): number {
     return this.#cells[this.#at++] as number;
   }
-  numberOrNull(): number | null {
-    return this.#cells[this.#at++] as number | null;
+  numberOrNone(): number | undefined {
+    return (this.#cells[this.#at++] as number | null) ?? undefined;
   }
 }
 
-function putEvent(cells: Cell[], event: Omit<NewEvent, "key">): void {
-  cells.push(event.id, event.type, event.time, event.data, event.threadId ?? null, event.traceparent ?? null);
-  cells.push(event.repaired === true ? 1 : 0);
+export function putPlaced(cells: Cell[], { firstOffset, runId, firstSeq, meta, data }: PlacedChunk): void {
+  cells.push(firstOffset, runId ?? null, firstSeq ?? null, meta, data);
 }
 
-function takeEvent(from: CellReader): Omit<NewEvent, "key"> {
-  return {
-    id: from.text(),
-    type: from.text(),
-    time: from.text(),
-    data: from.text(),
-    threadId: from.textOrNull() ?? undefined,
-    traceparent: from.textOrNull() ?? undefined,
-    repaired: from.number() === 1,
-  };
+export function takePlaced(from: CellReader): PlacedChunk {
+  const [firstOffset, runId] = [from.number(), from.textOrNone()];
+  const [firstSeq, meta, data] = [from.numberOrNone(), from.text(), from.text()];
+  return { firstOffset, runId: runId === undefined ? undefined : asRunId(runId), firstSeq, meta, data };
 }
 
-export function putStored(cells: Cell[], event: StoredEvent): void {
-  cells.push(event.offset, event.runId ?? null, event.seq ?? null);
-  putEvent(cells, event);
-}
-
-/** All events that `putStored` laid down. */
-export function takeStored(cells: readonly Cell[]): StoredEvent[] {
-  const from = new CellReader(cells);
-  const events: StoredEvent[] = [];
-  while (!from.done) {
-    const offset = from.number();
-    const runId = from.textOrNull();
-    const seq = from.numberOrNull();
-    events.push(storedEvent(takeEvent(from), offset, runId === null ? undefined : asRunId(runId), seq ?? undefined));
+export function putAppend(cells: Cell[], { stream, run, events }: Append): void {
+  cells.push(stream, run === undefined ? null : run.tenantId);
+  if (run !== undefined) putRun(cells, run);
+  putKeys(cells, events);
+  const countAt = cells.push(0) - 1;
+  let chunkCount = 0;
+  for (let at = 0; at < events.length; chunkCount += 1) {
+    const { count, meta, data } = packChunk(events, at);
+    cells.push(count, meta, data);
+    at += count;
   }
-  return events;
+  cells[countAt] = chunkCount;
 }
 
-export function putAppend(cells: Cell[], extras: AppendExtra[], append: Append): void {
-  const { run, events } = append;
-  const hasExtra = run !== undefined && (run.create !== undefined || run.approvals !== undefined);
-  cells.push(append.stream, events.length, hasExtra ? extras.length : null);
-  cells.push(
-    run?.tenantId ?? null,
-    run?.runId ?? null,
-    run?.expectedSeq ?? null,
-    run?.fence ?? null,
-    run?.ended ?? null,
-  );
-  if (hasExtra) extras.push({ create: run.create, approvals: run.approvals });
-  for (const event of events) {
-    putEvent(cells, event);
-    cells.push(event.key?.name ?? null, event.key?.digest ?? null);
-  }
-}
-
-export function takeAppend(from: CellReader, extras: readonly AppendExtra[]): Append {
+export function takeAppend(from: CellReader): PackedAppend {
   const stream = from.text() as StreamKey;
-  const eventCount = from.number();
-  const extra = from.numberOrNull();
-  const [tenantId, runId] = [from.textOrNull(), from.textOrNull()];
-  const [expectedSeq, fence, ended] = [from.numberOrNull(), from.numberOrNull(), from.textOrNull()];
-  const events: NewEvent[] = [];
-  for (let index = 0; index < eventCount; index++) {
-    const event = takeEvent(from);
-    const [name, digest] = [from.textOrNull(), from.textOrNull()];
-    events.push(name === null || digest === null ? event : { ...event, key: { name, digest } });
+  const tenantId = from.textOrNone();
+  const run = tenantId === undefined ? undefined : takeTarget(from, asTenantId(tenantId), stream);
+  const keys: PackedKey[] = [];
+  for (let left = from.number(); left > 0; left--) {
+    keys.push({ index: from.number(), key: { name: from.text(), digest: from.text() } });
   }
-  if (tenantId === null || runId === null || expectedSeq === null) return { stream, events };
-  return {
-    stream,
-    events,
-    run: {
-      tenantId: asTenantId(tenantId),
-      runId: asRunId(runId),
-      expectedSeq,
-      fence: fence ?? undefined,
-      ended: (ended as TerminalState | null) ?? undefined,
-      ...(extra !== null && extras[extra]),
-    },
-  };
+  const chunks: Chunk[] = [];
+  for (let left = from.number(); left > 0; left--) {
+    chunks.push({ count: from.number(), meta: from.text(), data: from.text() });
+  }
+  return { stream, run, keys, chunks };
+}
+
+function putRun(cells: Cell[], { runId, expectedSeq, fence, ended, create, approvals }: NonNullable<Append["run"]>) {
+  cells.push(runId, expectedSeq, fence ?? null, ended ?? null, approvals?.length ?? 0);
+  if (approvals !== undefined) cells.push(...approvals);
+  cells.push(create === undefined ? null : create.agent);
+  if (create === undefined) return;
+  const { threadId, profile, onIllegal, mode, leaseMs, parentRunId, startDigest, startedAt } = create;
+  cells.push(threadId ?? null, profile, onIllegal, mode, leaseMs, parentRunId ?? null, startDigest, startedAt);
+}
+
+function takeTarget(from: CellReader, tenantId: TenantId, stream: StreamKey): NonNullable<Append["run"]> {
+  const runId = asRunId(from.text());
+  const [expectedSeq, fence, ended] = [from.number(), from.numberOrNone(), from.textOrNone()];
+  const approvals: string[] = [];
+  for (let left = from.number(); left > 0; left--) approvals.push(from.text());
+  const agent = from.textOrNone();
+  const create = agent === undefined ? undefined : takeNewRun(from, { tenantId, runId, stream, agent });
+  return { tenantId, runId, expectedSeq, fence, ended: ended as TerminalState | undefined, approvals, create };
+}
+
+function takeNewRun(
+  from: CellReader,
+  known: { readonly tenantId: TenantId; readonly runId: RunId; readonly stream: StreamKey; readonly agent: string },
+): NewRun {
+  const [threadId, profile] = [from.textOrNone(), from.text() as Profile];
+  const [onIllegal, mode, leaseMs] = [from.text() as OnIllegal, from.text() as Mode, from.number()];
+  const parent = from.textOrNone();
+  const parentRunId = parent === undefined ? undefined : asRunId(parent);
+  const [startDigest, startedAt] = [from.text(), from.text()];
+  return { ...known, threadId, profile, onIllegal, mode, leaseMs, parentRunId, startDigest, startedAt };
+}
+
+function putKeys(cells: Cell[], events: readonly NewEvent[]): void {
+  const countAt = cells.push(0) - 1;
+  let keyCount = 0;
+  for (let index = 0; index < events.length; index++) {
+    const key = events[index]?.key;
+    if (key === undefined) continue;
+    cells.push(index, key.name, key.digest);
+    keyCount += 1;
+  }
+  cells[countAt] = keyCount;
 }

@@ -1,13 +1,14 @@
 /**
- * Reading events out of SQLite: in order, within a limit, each held against its checksum. What is broken or gone is
- * named, not thrown: one bad row never hides those behind it.
+ * Reading chunks out of SQLite: in order, enough for a limit, each held against its checksum. What is broken or gone is
+ * named, not thrown: one bad row never hides those behind it. `sqlite-slice` unpacks them, on the other thread.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { asRunId, type RunId } from "../../protocol/ids.ts";
-import type { ReadLimit, StoredEvent } from "./event-log.ts";
+import type { ReadLimit } from "./event-log.ts";
 import { Lru } from "./lru.ts";
+import { type Cell, putPlaced } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
-import { storedEvent } from "./stored-event.ts";
+import { maxChunkEvents, type PlacedChunk } from "./sqlite-chunk.ts";
 
 /** Ids of runs by their number: some 5 MB at most. */
 const maxNames = 50_000;
@@ -15,10 +16,14 @@ const maxNames = 50_000;
 /** SQLite's code for a page that contradicts itself. */
 const sqliteCorrupt = 11;
 
-const columns = "offset, run, seq, id, type, time, data, thread, traceparent, repaired, crc";
+// The place comes from the index and all else from the table: taken from the index alone, the table's copy of the place
+// would never be looked at, and a row that was changed there would pass.
+const selectChunks = `SELECT p.last_offset, p.first_offset, e.stream, e.first_offset, e.last_offset, e.run, e.first_seq,
+  e.meta, e.data, e.crc FROM events p CROSS JOIN events e ON e.row = p.row
+  WHERE p.stream = ? AND p.last_offset BETWEEN ? AND ?`;
 
 /** As SQLite gave them. A flipped bit may have changed even a type, so nothing here is believed before the checksum. */
-type Columns = readonly [offset: number, run: number | null, ...rest: readonly unknown[]];
+type Columns = readonly [last: number, first: number, ...row: readonly unknown[]];
 
 export interface StreamRange {
   readonly id: number;
@@ -28,11 +33,12 @@ export interface StreamRange {
   readonly upto: number;
 }
 
-export interface FoundEvents {
-  readonly events: StoredEvent[];
-  /** Offsets with a broken record, and offsets without one. */
-  readonly broken: number[];
-  readonly missing: number[];
+export interface FoundChunks {
+  readonly cells: Cell[];
+  /** Offsets of the range without a sound record, ascending. */
+  readonly corrupt: number[];
+  /** These and the rest of their rows, which may begin before the range. */
+  readonly dead: number[];
 }
 
 export class SqliteEvents {
@@ -42,60 +48,67 @@ export class SqliteEvents {
   readonly #selectName: StatementSync;
 
   constructor(database: DatabaseSync) {
-    const range = `SELECT ${columns} FROM events WHERE stream = ? AND offset BETWEEN ? AND ?`;
-    this.#selectRange = database.prepare(`${range} ORDER BY offset`);
-    this.#selectOfRun = database.prepare(`${range} AND run = ? ORDER BY offset`);
+    this.#selectRange = database.prepare(`${selectChunks} ORDER BY p.last_offset`);
+    this.#selectOfRun = database.prepare(`${selectChunks} AND e.run = ? ORDER BY p.last_offset`);
     this.#selectName = database.prepare("SELECT run_id FROM runs WHERE id = ?");
     for (const statement of [this.#selectRange, this.#selectOfRun, this.#selectName]) statement.setReturnArrays(true);
   }
 
-  /** Every offset of the range up to the limit is in one of the three lists. */
-  range({ id, key, from, upto }: StreamRange, limit: ReadLimit): FoundEvents {
-    const found: FoundEvents = { events: [], broken: [], missing: [] };
-    const budget = new Budget(limit);
+  /** Every offset of the range, as far as the limit goes, is in a chunk or in `corrupt`. */
+  range(range: StreamRange, limit: ReadLimit): FoundChunks {
+    const { id, from, upto } = range;
+    const found: FoundChunks = { cells: [], corrupt: [], dead: [] };
+    const room = new Room(limit);
     let next = from;
-    while (next <= upto && !budget.spent) {
+    const lose = (until: number): void => {
+      for (; next < until && room.left; next++) {
+        found.corrupt.push(next);
+        found.dead.push(next);
+        room.take(1, 0);
+      }
+    };
+    while (next <= upto && room.left) {
       try {
         for (const row of this.#selectRange.iterate(id, next, upto)) {
-          const offset = Number((row as unknown as Columns)[0]);
-          if (offset < next) continue;
-          while (next < offset && budget.takeLost()) found.missing.push(next++);
-          if (next < offset) break;
-          const event = this.#event(key, row as unknown as Columns);
-          if (event === undefined ? !budget.takeLost() : !budget.take(event)) break;
-          if (event === undefined) found.broken.push(offset);
-          else found.events.push(event);
-          next = offset + 1;
+          const [last, first] = row as unknown as Columns;
+          const chunk = this.#chunk(range, row as unknown as Columns);
+          const start = chunk?.firstOffset ?? likelyFirst(first, last, next);
+          lose(start);
+          if (next < start) break;
+          // Of a chunk that began before the range nobody here knows how much of its data is asked for.
+          room.take(last + 1 - next, chunk === undefined || start < next ? 0 : chunk.data.length);
+          if (chunk === undefined) setAside(found, start, last, next);
+          else putPlaced(found.cells, chunk);
+          next = last + 1;
+          if (!room.left) break;
         }
-        if (budget.spent) break;
-        while (next <= upto && budget.takeLost()) found.missing.push(next++);
+        if (room.left) lose(upto + 1);
       } catch (error) {
         // The row at `next` cannot even be looked at: it is set aside, and reading goes on behind it.
         if (!isCorruption(error)) throw error;
-        if (budget.takeLost()) found.broken.push(next++);
+        lose(next + 1);
       }
     }
     return found;
   }
 
-  /** A run's events in the range; broken ones are left out. */
-  ofRun(
-    run: number,
-    { id, key, from, upto }: StreamRange,
-    skip: (seq: number) => boolean,
-    limit: ReadLimit,
-  ): StoredEvent[] {
-    const events: StoredEvent[] = [];
-    const budget = new Budget(limit);
-    let next = from;
-    while (next <= upto && !budget.spent) {
+  /** A run's chunks in the range; broken ones are left out, and those that end before `fromSeq`. */
+  ofRun(run: number, range: StreamRange, fromSeq: number, limit: ReadLimit): Cell[] {
+    const cells: Cell[] = [];
+    const room = new Room(limit);
+    let next = range.from;
+    while (next <= range.upto && room.left) {
       try {
-        for (const row of this.#selectOfRun.iterate(id, next, upto, run)) {
-          next = Number((row as unknown as Columns)[0]) + 1;
-          const event = this.#event(key, row as unknown as Columns);
-          if (event === undefined || skip(event.seq ?? 0)) continue;
-          if (!budget.take(event)) return events;
-          events.push(event);
+        for (const row of this.#selectOfRun.iterate(range.id, next, range.upto, run)) {
+          const [last] = row as unknown as Columns;
+          next = last + 1;
+          const chunk = this.#chunk(range, row as unknown as Columns);
+          if (chunk?.firstSeq === undefined) continue;
+          const endSeq = chunk.firstSeq + (last + 1 - chunk.firstOffset);
+          if (endSeq <= fromSeq) continue;
+          putPlaced(cells, chunk);
+          room.take(endSeq - Math.max(chunk.firstSeq, fromSeq), chunk.firstSeq < fromSeq ? 0 : chunk.data.length);
+          if (!room.left) break;
         }
         break;
       } catch (error) {
@@ -103,25 +116,18 @@ export class SqliteEvents {
         next += 1;
       }
     }
-    return events;
+    return cells;
   }
 
   /** Undefined when the row is not what was written. */
-  #event(stream: string, row: Columns): StoredEvent | undefined {
-    const [offset, run, seq, id, type, time, data, thread, traceparent, repaired, crc] = row;
-    const runId = run === null ? undefined : this.#name(run);
-    const event = {
-      id: id as string,
-      type: type as string,
-      time: time as string,
-      data: data as string,
-      threadId: (thread as string | null) ?? undefined,
-      traceparent: (traceparent as string | null) ?? undefined,
-      repaired: repaired === 1,
-    };
-    const place = { stream, offset, runId, seq: (seq as number | null) ?? undefined };
-    if (typeof data !== "string" || crc !== checksum(place, event)) return undefined;
-    return storedEvent(event, offset, runId, place.seq);
+  #chunk({ id, key }: StreamRange, columns: Columns): PlacedChunk | undefined {
+    const [last, first, stream, firstOffset, lastOffset, run, firstSeqOrNull, meta, data, crc] = columns;
+    if (stream !== id || firstOffset !== first || lastOffset !== last) return undefined;
+    if (typeof meta !== "string" || typeof data !== "string") return undefined;
+    const runId = typeof run === "number" ? this.#name(run) : undefined;
+    const firstSeq = (firstSeqOrNull as number | null) ?? undefined;
+    const place = { stream: key, firstOffset: first, lastOffset: last, runId, firstSeq };
+    return crc === checksum(place, meta, data) ? { firstOffset: first, runId, firstSeq, meta, data } : undefined;
   }
 
   #name(run: number): RunId | undefined {
@@ -136,29 +142,37 @@ export class SqliteEvents {
   }
 }
 
-class Budget {
-  readonly #limit: ReadLimit;
-  #count = 0;
-  #bytes = 0;
-  spent = false;
+/** Where a broken row began: what the index says, unless no chunk is that long. */
+function likelyFirst(first: number, last: number, next: number): number {
+  const isLikely = first <= last && last - first < maxChunkEvents;
+  return isLikely ? Math.max(first, 1) : Math.max(next, last + 1 - maxChunkEvents);
+}
 
-  constructor(limit: ReadLimit) {
-    this.#limit = limit;
-    this.spent = limit.maxEvents <= 0;
+/** A broken row leaves the ledger's count as a whole, also when a part of it was asked for. */
+function setAside(found: FoundChunks, start: number, last: number, next: number): void {
+  for (let offset = start; offset <= last; offset++) {
+    found.dead.push(offset);
+    if (offset >= next) found.corrupt.push(offset);
+  }
+}
+
+/** How much may still come. Generous: what is asked for is cut to the letter where the chunks are unpacked. */
+class Room {
+  #events: number;
+  #bytes: number;
+
+  constructor({ maxEvents, maxBytes }: ReadLimit) {
+    this.#events = maxEvents;
+    this.#bytes = maxBytes;
   }
 
-  /** Whether one more event may come; the first one may, whatever its size. */
-  take(event: StoredEvent): boolean {
-    this.#bytes += event.data.length;
-    if (this.#bytes > this.#limit.maxBytes && this.#count > 0) this.spent = true;
-    return this.takeLost();
+  get left(): boolean {
+    return this.#events > 0 && this.#bytes >= 0;
   }
 
-  /** A lost record counts as one of the events that were asked for, so a long broken range is cut too. */
-  takeLost(): boolean {
-    if (this.#count >= this.#limit.maxEvents) this.spent = true;
-    if (!this.spent) this.#count += 1;
-    return !this.spent;
+  take(events: number, bytes: number): void {
+    this.#events -= events;
+    this.#bytes -= bytes;
   }
 }
 

@@ -13,7 +13,7 @@ import type {
   SavedCursor,
 } from "./event-log.ts";
 import type { Refused } from "./append-rules.ts";
-import type { AppendExtra, Cell } from "./sqlite-cells.ts";
+import type { Cell } from "./sqlite-cells.ts";
 
 export interface WorkerOptions {
   readonly path: string;
@@ -31,7 +31,6 @@ export type RareWrite =
 export interface WriteGroup {
   readonly order: readonly ("append" | RareWrite)[];
   readonly cells: readonly Cell[];
-  readonly extras: readonly AppendExtra[];
   /** Whether the commit waits for the disk. */
   readonly fsync: boolean;
 }
@@ -52,7 +51,7 @@ interface Bounds {
   readonly head: number;
 }
 
-/** The questions that the worker answers between two commits. Events are cells: see `takeStored`. */
+/** The questions that the worker answers between two commits. Events are cells of chunks that hold at least what was asked for: see `takeSlice`. */
 export interface SqliteReads {
   position(stream: StreamKey): Bounds;
   read(

@@ -6,7 +6,7 @@ import type { Append } from "./event-log.ts";
 import { LogUnavailable } from "../errors.ts";
 import { atEndOfTurn } from "../platform/turn.ts";
 import { logRetryAfterMs } from "./closed.ts";
-import { type AppendExtra, type Cell, putAppend } from "./sqlite-cells.ts";
+import { type Cell, putAppend } from "./sqlite-cells.ts";
 import type { OtherAnswer, Placed, RareWrite, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 
 /** A commit of so many events takes some 20 ms, and a read waits for no more than one. */
@@ -92,19 +92,18 @@ export class SqliteQueue {
 
 function packed(group: readonly Write[]): WriteGroup {
   const cells: Cell[] = [];
-  const extras: AppendExtra[] = [];
   const order: ("append" | RareWrite)[] = [];
   let fsync = false;
   for (const write of group) {
     fsync ||= write.fsync;
     if ("events" in write.what) {
-      putAppend(cells, extras, write.what);
+      putAppend(cells, write.what);
       order.push("append");
     } else {
       order.push(write.what);
     }
   }
-  return { order, cells, extras, fsync };
+  return { order, cells, fsync };
 }
 
 function settle(group: readonly Write[], answers: WriteAnswers): void {

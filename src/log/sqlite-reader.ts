@@ -1,15 +1,18 @@
 /** The reads of the SQLite log, served between two commits: what they see is committed. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
-import type { KnownKey, ReadLimit, RunRecord, RunsQuery, StoredEvent } from "./event-log.ts";
+import type { KnownKey, ReadLimit, RunRecord, RunsQuery } from "./event-log.ts";
 import { runsPage } from "./runs-page.ts";
-import { type Cell, putStored } from "./sqlite-cells.ts";
+import type { Cell } from "./sqlite-cells.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
 import type { SqliteReads } from "./sqlite-messages.ts";
 import { type RunRow, selectRuns, takeRun } from "./sqlite-run-row.ts";
 
 /** A ledger over all streams is taken in parts, so that commits go on between them. */
-const rowsPerLedgerPart = 50_000;
+const eventsPerLedgerPart = 50_000;
+
+/** Names the index: SQLite would rather walk over all runs that ever were, in the order that was asked for. */
+const isLivingAnywhere = "r.id IN (SELECT id FROM runs INDEXED BY runs_living WHERE ended IS NULL)";
 
 interface StreamRow {
   readonly id: number;
@@ -35,9 +38,9 @@ export class SqliteReader implements SqliteReads {
   read(key: StreamKey, after: number, limit: ReadLimit) {
     const { id, first, head } = this.#stream(key);
     const range = { id, key, from: Math.max(after + 1, first), upto: head };
-    const { events, broken, missing } = this.#events.range(range, limit);
-    if (broken.length + missing.length > 0) this.#bury(id, broken, missing);
-    return { first, head, cells: cellsOf(events), corrupt: [...broken, ...missing].toSorted((a, b) => a - b) };
+    const { cells, corrupt, dead } = this.#events.range(range, limit);
+    if (dead.length > 0) this.#bury(id, dead);
+    return { first, head, cells, corrupt };
   }
 
   living(key: StreamKey) {
@@ -55,7 +58,8 @@ export class SqliteReader implements SqliteReads {
     if (before !== undefined) wanted.push(["r.id < ?", before]);
     if (query.tenantId !== undefined) wanted.push(["r.tenant = ?", query.tenantId]);
     if (query.stream !== undefined) wanted.push(["r.stream = ?", this.#stream(query.stream).id]);
-    if (query.living !== undefined) wanted.push([query.living ? "r.ended IS NULL" : "r.ended IS NOT NULL"]);
+    if (query.living === true) wanted.push([query.stream === undefined ? isLivingAnywhere : "r.ended IS NULL"]);
+    if (query.living === false) wanted.push(["r.ended IS NOT NULL"]);
     const where = wanted.length === 0 ? "" : `WHERE ${wanted.map(([condition]) => condition).join(" AND ")}`;
     const values = wanted.flatMap(([, ...some]) => some);
     const rows = this.#sql(`${selectRuns} ${where} ORDER BY r.id DESC LIMIT ?`).all(...values, query.limit + 1);
@@ -74,7 +78,7 @@ export class SqliteReader implements SqliteReads {
     // Every event takes an offset, so the one with seq s stands at firstOffset + s - 1 or behind it.
     const from = firstOffset + Math.max(afterSeq, 0);
     const range = { id: run.stream, key, from, upto: lastOffset };
-    return cellsOf(this.#events.ofRun(run.id, range, (seq) => seq <= afterSeq, limit));
+    return this.#events.ofRun(run.id, range, afterSeq + 1, limit);
   }
 
   knownKeys(owner: Parameters<SqliteReads["knownKeys"]>[0], names: readonly string[]): Map<string, KnownKey> {
@@ -116,40 +120,38 @@ export class SqliteReader implements SqliteReads {
     const count = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
     for (const row of select.iterate(...(key === undefined ? [from] : [from, key]))) {
       const [id, head, acked] = row as unknown as [number, number, number];
-      const lost = this.#lost(id, acked);
-      const rowsAcked = this.#countRows(id, 0, acked) - lost.ackedRows;
+      const counted = this.#countSound(id, head, acked);
       count.accepted += head;
-      count.acked += rowsAcked;
-      count.stored += this.#countRows(id, acked + 1, head) - lost.storedRows;
-      count.deadLettered += lost.all;
-      if (count.accepted >= rowsPerLedgerPart) return { ...count, next: id };
+      count.acked += counted.acked;
+      count.stored += counted.all - counted.acked;
+      count.deadLettered += this.#countDead(id);
+      if (count.accepted >= eventsPerLedgerPart) return { ...count, next: id };
     }
     return { ...count, next: null };
   }
 
-  #countRows(stream: number, from: number, upto: number): number {
-    const select = this.#sql("SELECT count(*) FROM events WHERE stream = ? AND offset BETWEEN ? AND ?");
-    return (select.get(stream, from, upto) as unknown as [number])[0];
-  }
-
-  /** Dead letters, and how many of them still have a row on each side of `acked`. */
-  #lost(stream: number, acked: number) {
+  /** Events in rows that are not known to be broken, and how many of them are acknowledged. */
+  #countSound(stream: number, head: number, acked: number): { readonly all: number; readonly acked: number } {
     const select = this.#sql(
-      `SELECT count(*), coalesce(sum(in_table AND offset <= ?), 0), coalesce(sum(in_table AND offset > ?), 0)
-       FROM dead_letters WHERE stream = ?`,
+      `SELECT coalesce(sum(last_offset + 1 - first_offset), 0),
+         coalesce(sum(max(min(last_offset, ?) + 1 - first_offset, 0)), 0)
+       FROM events e WHERE stream = ? AND last_offset BETWEEN 1 AND ?
+         AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.stream = e.stream AND d.offset = e.last_offset)`,
     );
-    const [all, ackedRows, storedRows] = select.get(acked, acked, stream) as unknown as [number, number, number];
-    return { all, ackedRows, storedRows };
+    const [all, ackedOfThem] = select.get(acked, stream, head) as unknown as [number, number];
+    return { all, acked: ackedOfThem };
   }
 
-  #bury(stream: number, broken: readonly number[], missing: readonly number[]): void {
-    const insert = this.#sql(
-      "INSERT INTO dead_letters (stream, offset, in_table) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    );
+  #countDead(stream: number): number {
+    const select = this.#sql("SELECT count(*) FROM dead_letters WHERE stream = ?");
+    return (select.get(stream) as unknown as [number])[0];
+  }
+
+  #bury(stream: number, offsets: readonly number[]): void {
+    const insert = this.#sql("INSERT INTO dead_letters (stream, offset) VALUES (?, ?) ON CONFLICT DO NOTHING");
     try {
       this.#database.exec("BEGIN");
-      for (const offset of broken) insert.run(stream, offset, 1);
-      for (const offset of missing) insert.run(stream, offset, 0);
+      for (const offset of offsets) insert.run(stream, offset);
       this.#database.exec("COMMIT");
     } catch {
       // A full disk must not stop a read. The next one finds them again, and until then the ledger shows a difference.
@@ -179,10 +181,4 @@ export class SqliteReader implements SqliteReads {
     }
     return statement;
   }
-}
-
-function cellsOf(events: readonly StoredEvent[]): Cell[] {
-  const cells: Cell[] = [];
-  for (const event of events) putStored(cells, event);
-  return cells;
 }

@@ -65,13 +65,34 @@ export function takeRun(row: unknown): RunRow {
   return { id, stream, record };
 }
 
-export const insertRun = `INSERT INTO runs (stream, tenant, run_id, thread, agent, profile, on_illegal, mode, lease_ms,
-  parent_run_id, start_digest, started_at, fence, seq, first_offset, last_offset)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, ?)`;
+export const insertRun = `INSERT INTO runs (id, stream, tenant, run_id, thread, agent, profile, on_illegal, mode,
+  lease_ms, parent_run_id, start_digest, started_at, fence, seq, first_offset, last_offset, ended)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** How far a run had come when its row is first written. */
+export type RunProgress = Pick<RunRecord, "fence" | "seq" | "firstOffset" | "lastOffset" | "ended">;
 
 /** The values of `insertRun`. */
-export function runValues(stream: number, run: NewRun, firstOffset: number): (string | number | null)[] {
-  const { tenantId, runId, threadId, agent, profile, onIllegal, mode, leaseMs, parentRunId } = run;
-  const names = [tenantId, runId, threadId ?? null, agent, profile, onIllegal, mode, leaseMs, parentRunId ?? null];
-  return [stream, ...names, run.startDigest, run.startedAt, firstOffset, firstOffset];
+export function runValues(id: number, stream: number, run: NewRun, progress: RunProgress): (string | number | null)[] {
+  const { fence, seq, firstOffset, lastOffset, ended } = progress;
+  return [
+    id,
+    stream,
+    run.tenantId,
+    run.runId,
+    run.threadId ?? null,
+    run.agent,
+    run.profile,
+    run.onIllegal,
+    run.mode,
+    run.leaseMs,
+    run.parentRunId ?? null,
+    run.startDigest,
+    run.startedAt,
+    fence,
+    seq,
+    firstOffset,
+    lastOffset,
+    ended ?? null,
+  ];
 }

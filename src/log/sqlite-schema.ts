@@ -44,28 +44,25 @@ const migrations: readonly string[] = [
   -- An index entry ends in the row's id, which is the order of creation: pages need no sort.
   CREATE INDEX runs_of_stream ON runs (stream);
   CREATE INDEX runs_of_tenant ON runs (tenant);
+  -- Also for the sweep over all living runs, which must not look at every run that ever was.
   CREATE INDEX runs_living ON runs (stream) WHERE ended IS NULL;
-  -- For the sweep over all living runs, which must not look at every run that ever was.
-  CREATE INDEX runs_alive ON runs (id) WHERE ended IS NULL;
 
-  -- Appended in commit order, so rows go to the end of the table. A run has no index: its events lie in its owner's
-  -- stream between the run's first and last offset.
+  -- A row holds the events of one append, or a part of them (see sqlite-chunk). Appended in commit order, so rows go to
+  -- the end of the table. A run has no index: its events lie in its owner's stream between the run's first and last
+  -- offset.
   CREATE TABLE events (
     row INTEGER PRIMARY KEY,
     stream INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
+    first_offset INTEGER NOT NULL,
+    last_offset INTEGER NOT NULL,
     run INTEGER,
-    seq INTEGER,
-    id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    time TEXT NOT NULL,
+    first_seq INTEGER,
+    meta TEXT NOT NULL,
     data TEXT NOT NULL,
-    thread TEXT,
-    traceparent TEXT,
-    repaired INTEGER NOT NULL,
     crc INTEGER NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX events_place ON events (stream, offset);
+  -- first_offset is there so that events are counted without touching the table.
+  CREATE UNIQUE INDEX events_place ON events (stream, last_offset, first_offset);
 
   -- The owner of a key is a run (its id) or the notices of a stream (its id, negated).
   CREATE TABLE keys (
@@ -91,11 +88,10 @@ const migrations: readonly string[] = [
     PRIMARY KEY (stream, device)
   ) STRICT, WITHOUT ROWID;
 
-  -- Offsets whose record is broken, or gone (in_table 0). Found by reads, counted by the ledger.
+  -- Offsets whose record is broken or gone. Found by reads, counted by the ledger.
   CREATE TABLE dead_letters (
     stream INTEGER NOT NULL,
     offset INTEGER NOT NULL,
-    in_table INTEGER NOT NULL,
     PRIMARY KEY (stream, offset)
   ) STRICT, WITHOUT ROWID;
 

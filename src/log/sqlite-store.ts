@@ -151,11 +151,11 @@ function openDatabase({ path, lockWaitMs }: WorkerOptions): DatabaseSync {
   }
 }
 
-function apply(writer: SqliteWriter, { order, cells, extras }: WriteGroup): WriteAnswers {
+function apply(writer: SqliteWriter, { order, cells }: WriteGroup): WriteAnswers {
   const from = new CellReader(cells);
   const answers: (number | OtherAnswer)[] = [];
   for (const write of order) {
-    const answer = write === "append" ? writer.append(takeAppend(from, extras)) : writer.rare(write);
+    const answer = write === "append" ? writer.append(takeAppend(from)) : writer.rare(write);
     if ("kind" in answer) answers.push(answer);
     else answers.push(...answer);
   }

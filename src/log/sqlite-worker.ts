@@ -55,7 +55,9 @@ function read(reader: SqliteReads, name: keyof SqliteReads, input: readonly unkn
   return answer.apply(reader, [...input]);
 }
 
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 function notOpened(path: string, error: unknown): FromWorker {
   // Of an extended code the last byte says what failed.

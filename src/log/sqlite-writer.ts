@@ -6,8 +6,9 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import { type Refused, refuseAppend } from "./append-rules.ts";
-import type { Append, KnownKey, NewRun, SavedCursor } from "./event-log.ts";
+import type { KnownKey, NewRun, SavedCursor } from "./event-log.ts";
 import { Lru } from "./lru.ts";
+import type { PackedAppend } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { insertRun, runValues, selectRuns, takeRun } from "./sqlite-run-row.ts";
@@ -20,31 +21,42 @@ interface StreamState {
   readonly id: number;
   readonly key: StreamKey;
   head: number;
+  /** As the file has it, or as it will when the counters are written down. */
+  written: boolean;
 }
 
 interface RunState {
   readonly id: number;
-  readonly stream: StreamKey;
+  readonly stream: StreamState["key"];
   readonly runId: RunId;
+  readonly firstOffset: number;
   fence: Fence;
   seq: Seq;
   lastOffset: number;
   ended: TerminalState | undefined;
+  /** What its row lacks. `changed`: its fence or end, dearer to write because an index knows who lives. */
+  lacks: "nothing" | "progress" | "changed" | RowToInsert;
+}
+
+/** A run made in this transaction. Its row is written last, as it is by then: often it has already ended. */
+interface RowToInsert {
+  readonly stream: number;
+  readonly create: NewRun;
 }
 
 export class SqliteWriter {
   readonly #streams = new Lru<string, StreamState>(maxStreams);
   readonly #runs = new Lru<string, RunState>(maxRuns);
-  readonly #grown = new Set<StreamState>();
-  readonly #moved = new Set<RunState>();
-  /** Runs with another fence or an end: rare, and dearer to write because an index knows who lives. */
-  readonly #changed = new Set<RunState>();
+  #grown: StreamState[] = [];
+  #touched: RunState[] = [];
   readonly #sql: Statements;
   #row: number;
+  #lastRun: number;
 
   constructor(database: DatabaseSync) {
     this.#sql = prepare(database);
     this.#row = lastRow(database);
+    this.#lastRun = Number(database.prepare("SELECT max(id) AS id FROM runs").get()?.["id"] ?? 0);
   }
 
   /** Number of the newest row of `events`. */
@@ -52,14 +64,15 @@ export class SqliteWriter {
     return this.#row;
   }
 
-  append(append: Append): Placed | Refused {
+  append(append: PackedAppend): Placed | Refused {
     const target = append.run;
     const found = target && this.#run(target.tenantId, target.runId);
     if (target?.create !== undefined) {
       if (found !== undefined) return this.#runExists(target.tenantId, target.runId);
     } else {
-      const owner = found === undefined ? -(this.#stream(append.stream)?.id ?? 0) : found.id;
-      const refused = refuseAppend(append, found, (name) => this.#knownKey(owner, name));
+      const refused = refuseAppend(append, append.keys, found, (name) =>
+        this.#knownKey(found?.id ?? -(this.#stream(append.stream)?.id ?? 0), name),
+      );
       if (refused !== undefined) return refused;
     }
     const stream = this.#stream(append.stream) ?? this.#createStream(append.stream);
@@ -67,11 +80,8 @@ export class SqliteWriter {
     this.#insertEvents(append, stream, run);
     if (run === undefined) return [stream.head, 0, 0];
     run.lastOffset = stream.head;
-    this.#moved.add(run);
-    if (target?.ended !== undefined) {
-      run.ended = target.ended;
-      this.#changed.add(run);
-    }
+    run.ended = target?.ended;
+    this.#touch(run, target?.ended === undefined ? "progress" : "changed");
     for (const id of target?.approvals ?? []) this.#sql.insertApproval.run(target?.tenantId ?? "", id, run.id);
     return [stream.head, run.seq, run.fence];
   }
@@ -92,45 +102,60 @@ export class SqliteWriter {
     }
   }
 
-  /** Writes the counters down: the last act before the commit. */
+  /** Writes the counters and the new runs down: the last act before the commit. */
   flush(): void {
-    for (const { id, head } of this.#grown) this.#sql.updateStream.run(head, id);
-    for (const { id, seq, lastOffset } of this.#moved) this.#sql.moveRun.run(seq, lastOffset, id);
-    for (const { id, fence, ended } of this.#changed) this.#sql.changeRun.run(fence, ended ?? null, id);
+    for (const stream of this.#grown) {
+      this.#sql.updateStream.run(stream.head, stream.id);
+      stream.written = true;
+    }
+    for (const run of this.#touched) {
+      const { id, seq, lastOffset, fence, ended, lacks } = run;
+      if (typeof lacks === "object") this.#sql.insertRun.run(...runValues(id, lacks.stream, lacks.create, run));
+      else if (lacks === "changed") this.#sql.changeRun.run(seq, lastOffset, fence, ended ?? null, id);
+      else this.#sql.moveRun.run(seq, lastOffset, id);
+      run.lacks = "nothing";
+    }
+    this.#grown = [];
+    this.#touched = [];
   }
 
   committed(): void {
-    this.#grown.clear();
-    this.#moved.clear();
-    this.#changed.clear();
     this.#streams.trim();
     this.#runs.trim();
   }
 
-  #insertEvents({ events }: Append, stream: StreamState, run: RunState | undefined): void {
-    const owner = run?.id ?? -stream.id;
-    for (const event of events) {
-      const offset = ++stream.head;
-      const seq = run === undefined ? 0 : ++run.seq;
-      const place = { stream: stream.key, offset, runId: run?.runId, seq };
-      this.#sql.insertEvent.run(
+  #insertEvents({ chunks, keys }: PackedAppend, stream: StreamState, run: RunState | undefined): void {
+    const [offsetBefore, seqBefore] = [stream.head, run?.seq ?? 0];
+    for (const { count, meta, data } of chunks) {
+      const firstOffset = stream.head + 1;
+      const firstSeq = run === undefined ? undefined : run.seq + 1;
+      stream.head += count;
+      if (run !== undefined) run.seq += count;
+      const place = { stream: stream.key, firstOffset, lastOffset: stream.head, runId: run?.runId, firstSeq };
+      this.#sql.insertChunk.run(
         ++this.#row,
         stream.id,
-        offset,
+        firstOffset,
+        stream.head,
         run?.id ?? null,
-        run === undefined ? null : seq,
-        event.id,
-        event.type,
-        event.time,
-        event.data,
-        event.threadId ?? null,
-        event.traceparent ?? null,
-        event.repaired === true ? 1 : 0,
-        checksum(place, event),
+        firstSeq ?? null,
+        meta,
+        data,
+        checksum(place, meta, data),
       );
-      if (event.key !== undefined) this.#sql.insertKey.run(owner, event.key.name, event.key.digest, seq, offset);
     }
-    this.#grown.add(stream);
+    for (const { key, index } of keys) {
+      const [owner, seq] = run === undefined ? [-stream.id, 0] : [run.id, seqBefore + 1 + index];
+      this.#sql.insertKey.run(owner, key.name, key.digest, seq, offsetBefore + 1 + index);
+    }
+    if (!stream.written) return;
+    stream.written = false;
+    this.#grown.push(stream);
+  }
+
+  #touch(run: RunState, lacks: "progress" | "changed"): void {
+    if (run.lacks === "nothing") this.#touched.push(run);
+    if (run.lacks === "nothing" || run.lacks === "progress") run.lacks = lacks;
   }
 
   #runExists(tenantId: TenantId, runId: RunId): Refused {
@@ -143,7 +168,7 @@ export class SqliteWriter {
     const run = this.#run(tenantId, runId);
     if (run === undefined || run.ended !== undefined) return undefined;
     run.fence += 1;
-    this.#changed.add(run);
+    this.#touch(run, "changed");
     return { fence: run.fence, seq: run.seq };
   }
 
@@ -167,13 +192,13 @@ export class SqliteWriter {
     const found = this.#sql.selectStream.get(key);
     if (found === undefined) return undefined;
     const [id, head] = found as unknown as [number, number];
-    const stream = { id, key, head };
+    const stream = { id, key, head, written: true };
     this.#streams.set(key, stream);
     return stream;
   }
 
   #createStream(key: StreamKey): StreamState {
-    const stream = { id: Number(this.#sql.insertStream.run(key).lastInsertRowid), key, head: 0 };
+    const stream = { id: Number(this.#sql.insertStream.run(key).lastInsertRowid), key, head: 0, written: true };
     this.#streams.set(key, stream);
     return stream;
   }
@@ -185,8 +210,8 @@ export class SqliteWriter {
     const found = this.#sql.selectRun.get(tenantId, runId);
     if (found === undefined) return undefined;
     const { id, record } = takeRun(found);
-    const { stream, fence, seq, lastOffset, ended } = record;
-    const run = { id, stream, runId, fence, seq, lastOffset, ended };
+    const { stream, fence, seq, firstOffset, lastOffset, ended } = record;
+    const run: RunState = { id, stream, runId, firstOffset, fence, seq, lastOffset, ended, lacks: "nothing" };
     this.#runs.set(name, run);
     return run;
   }
@@ -194,8 +219,18 @@ export class SqliteWriter {
   #createRun(create: NewRun, stream: StreamState): RunState {
     const { tenantId, runId } = create;
     const firstOffset = stream.head + 1;
-    const id = Number(this.#sql.insertRun.run(...runValues(stream.id, create, firstOffset)).lastInsertRowid);
-    const run = { id, stream: stream.key, runId, fence: 1, seq: 0, lastOffset: firstOffset, ended: undefined };
+    const run: RunState = {
+      id: ++this.#lastRun,
+      stream: stream.key,
+      runId,
+      firstOffset,
+      fence: 1,
+      seq: 0,
+      lastOffset: firstOffset,
+      ended: undefined,
+      lacks: { stream: stream.id, create },
+    };
+    this.#touched.push(run);
     this.#runs.set(runName(tenantId, runId), run);
     return run;
   }
@@ -218,9 +253,9 @@ const statements = {
   selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
   insertRun,
   moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
-  changeRun: "UPDATE runs SET fence = ?, ended = ? WHERE id = ?",
-  insertEvent: `INSERT INTO events (row, stream, offset, run, seq, id, type, time, data, thread, traceparent, repaired, crc)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ? WHERE id = ?",
+  insertChunk: `INSERT INTO events (row, stream, first_offset, last_offset, run, first_seq, meta, data, crc)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   selectKey: "SELECT digest, seq, offset FROM keys WHERE owner = ? AND name = ?",
   insertKey: "INSERT INTO keys (owner, name, digest, seq, offset) VALUES (?, ?, ?, ?, ?)",
   insertApproval: "INSERT INTO approvals (tenant, approval_id, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

@@ -8,9 +8,9 @@ import { bells } from "./bells.ts";
 import { logClosed } from "./closed.ts";
 import type { Append, Appended, EventLog, LedgerCount, StoredEvent } from "./event-log.ts";
 import { pageBefore } from "./runs-page.ts";
-import { takeStored } from "./sqlite-cells.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteQueue } from "./sqlite-queue.ts";
+import { takeRunEvents, takeSlice } from "./sqlite-slice.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
 import { storedEvent } from "./stored-event.ts";
 
@@ -72,15 +72,16 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     append,
     position: async (stream) => ({ epoch, ...(await read("position", stream)) }),
     read: async (stream, after, limit) => {
-      const { first, head, cells, corrupt } = await read("read", stream, after, limit);
-      const slice = { epoch, first, head, events: takeStored(cells) };
+      const { first, head, cells, corrupt: lost } = await read("read", stream, after, limit);
+      const { events, corrupt } = takeSlice(cells, lost, Math.max(after + 1, first), limit);
+      const slice = { epoch, first, head, events };
       return corrupt.length === 0 ? slice : { ...slice, corrupt };
     },
     living: async (stream) => ({ epoch, ...(await read("living", stream)) }),
     run: (tenantId, runId) => read("run", tenantId, runId),
     runs: async (query) => read("runs", query, pageBefore(query.before)),
     readRun: async (tenantId, runId, afterSeq, limit) =>
-      takeStored(await read("readRun", tenantId, runId, afterSeq, limit)),
+      takeRunEvents(await read("readRun", tenantId, runId, afterSeq, limit), afterSeq, limit),
     knownKeys: (owner, names) => read("knownKeys", owner, names),
     approval: (tenantId, approvalId, stream) => read("approval", tenantId, approvalId, stream),
     claim: async (tenantId, runId) => {

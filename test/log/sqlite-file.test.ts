@@ -48,7 +48,7 @@ async function balance(log: Awaited<ReturnType<typeof open>>): Promise<number> {
 }
 
 describe("the SQLite log and its records", () => {
-  /** Writes five events of a run, closes, and changes the third one's text in the file by `flip`. */
+  /** Writes six events of a run in three rows, closes, and changes the text of the fourth in the file by `flip`. */
   async function flipped(flip: (byte: number) => number) {
     const log = await open();
     await write(
@@ -58,12 +58,13 @@ describe("the SQLite log and its records", () => {
         ["a", "b"].map((name) => event(name)),
       ),
     );
-    await write(log, next(2, [event("c", { data: `{"secret":"mark of c"}` }), event("d"), event("e")]));
+    await write(log, next(2, [event("c"), event("d", { data: `{"secret":"mark of d"}` }), event("e")]));
+    await write(log, next(5, [event("f")]));
     await log.close();
     const bytes = await readFile(path);
-    const at = bytes.indexOf("mark of c");
+    const at = bytes.indexOf("mark of d");
     expect(at).toBeGreaterThan(0);
-    expect(bytes.indexOf("mark of c", at + 1)).toBe(-1);
+    expect(bytes.indexOf("mark of d", at + 1)).toBe(-1);
     bytes[at] = flip(bytes[at] ?? 0);
     await writeFile(path, bytes);
     return open();
@@ -74,21 +75,30 @@ describe("the SQLite log and its records", () => {
     ["a byte that is no UTF-8", () => 0xff],
     ["a byte that became NUL", () => 0],
   ] as const) {
-    it(`names an event with ${what}, never delivers it, and reads on behind it`, async () => {
+    it(`names the events of an append with ${what}, never delivers them, and reads on behind them`, async () => {
       const log = await flipped(flip);
       const { events, corrupt, head } = await log.read(alice, 0, wide);
-      expect(events.map(({ offset }) => offset)).toEqual([1, 2, 4, 5]);
-      expect(corrupt).toEqual([3]);
-      expect(head).toBe(5);
-      expect((await log.readRun(tenant, run1, 0, wide)).map(({ seq }) => seq)).toEqual([1, 2, 4, 5]);
-      expect(await log.ledger(alice)).toEqual({ accepted: 5, acked: 0, stored: 4, deadLettered: 1 });
+      expect(events.map(({ offset }) => offset)).toEqual([1, 2, 6]);
+      expect(corrupt).toEqual([3, 4, 5]);
+      expect(head).toBe(6);
+      expect((await log.readRun(tenant, run1, 0, wide)).map(({ seq }) => seq)).toEqual([1, 2, 6]);
+      expect(await log.ledger(alice)).toEqual({ accepted: 6, acked: 0, stored: 3, deadLettered: 3 });
       await log.saveCursors([{ stream: alice, device: asDeviceId("d"), offset: 4 }]);
-      expect(await log.ledger(alice)).toEqual({ accepted: 5, acked: 3, stored: 1, deadLettered: 1 });
-      expect(await log.append(next(5, [event("f")]))).toMatchObject({ kind: "appended", offset: 6, seq: 6 });
+      expect(await log.ledger(alice)).toEqual({ accepted: 6, acked: 2, stored: 1, deadLettered: 3 });
+      expect(await log.append(next(6, [event("g")]))).toMatchObject({ kind: "appended", offset: 7, seq: 7 });
       expect((await log.read(alice, 2, { maxEvents: 1, maxBytes: 1 })).corrupt).toEqual([3]);
       await log.close();
     });
   }
+
+  it("counts all events of a broken record as dead, also when only some of them were asked for", async () => {
+    const log = await flipped((byte) => byte ^ 1);
+    const { events, corrupt } = await log.read(alice, 4, wide);
+    expect(events.map(({ offset }) => offset)).toEqual([6]);
+    expect(corrupt).toEqual([5]);
+    expect(await log.ledger(alice)).toEqual({ accepted: 6, acked: 0, stored: 3, deadLettered: 3 });
+    await log.close();
+  });
 
   it("names an event that was moved to another owner or place", async () => {
     const log = await open();
@@ -108,10 +118,10 @@ describe("the SQLite log and its records", () => {
 
   it("names events that are gone, in the middle and at the end, and counts them as dead", async () => {
     const log = await open();
-    await write(log, notice(alice, "a", "b", "c", "d", "e"));
+    for (const names of [["a"], ["b", "c"], ["d"], ["e"]]) await write(log, notice(alice, ...names));
     await write(log, notice(bob, "x"));
     await log.close();
-    edit((database) => database.exec("DELETE FROM events WHERE stream = 1 AND offset IN (2, 3, 5)"));
+    edit((database) => database.exec("DELETE FROM events WHERE stream = 1 AND last_offset IN (3, 5)"));
     const again = await open();
     expect(await balance(again)).toBe(3);
     expect((await again.read(alice, 0, { maxEvents: 2, maxBytes: 9_999 })).corrupt).toEqual([2]);
@@ -126,7 +136,7 @@ describe("the SQLite log and its records", () => {
   it("fails a whole group when the file refuses one of its rows, and counts on as if it never was", async () => {
     await (await open()).close();
     edit((database) =>
-      database.exec(`CREATE TRIGGER refuse BEFORE INSERT ON events WHEN new.type = 'x.refused'
+      database.exec(`CREATE TRIGGER refuse BEFORE INSERT ON events WHEN new.meta LIKE '%x.refused%'
         BEGIN SELECT RAISE(ABORT, 'refused by the file'); END`),
     );
     const log = await open();
@@ -168,19 +178,24 @@ describe("the SQLite log and its schema", () => {
   });
 
   it("opens a file of version 1 with what is in it", async () => {
-    const data = "{}";
     edit((database) => {
       migrate(database);
       database.exec(`
-        INSERT INTO streams (id, key, head) VALUES (1, '${alice}', 1);
-        INSERT INTO events VALUES (1, 1, 1, NULL, NULL, 'id-old', 'x.old', 't', '${data}', NULL, NULL, 0, 1874137872);
+        INSERT INTO streams (id, key, head) VALUES (1, '${alice}', 3);
+        INSERT INTO events VALUES (1, 1, 1, 3, NULL, NULL,
+          '["t","th",null,"id-1","x.old",2,0,"id-2","x.old",7,0,"id-3","x.late",2,["u",null,"tp",1]]',
+          '{}{"a":1}{}', 3254920117);
       `);
     });
     const log = await open();
     const { events, corrupt } = await log.read(alice, 0, wide);
     expect(corrupt).toBeUndefined();
-    expect(events).toEqual([{ id: "id-old", type: "x.old", time: "t", data, offset: 1 }]);
-    expect(await log.append(notice(alice, "new"))).toMatchObject({ offset: 2 });
+    expect(events).toEqual([
+      { id: "id-1", type: "x.old", time: "t", threadId: "th", data: "{}", offset: 1 },
+      { id: "id-2", type: "x.old", time: "t", threadId: "th", data: `{"a":1}`, offset: 2 },
+      { id: "id-3", type: "x.late", time: "u", traceparent: "tp", repaired: true, data: "{}", offset: 3 },
+    ]);
+    expect(await log.append(notice(alice, "new"))).toMatchObject({ offset: 4 });
     await log.close();
   });
 

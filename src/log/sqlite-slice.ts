@@ -1,0 +1,79 @@
+/**
+ * From chunks to the answer of a read, on the main thread. The worker sends whole chunks and may send one too many;
+ * here the limit is held to the letter.
+ */
+import type { Offset, Seq } from "../../protocol/ids.ts";
+import type { ReadLimit, StoredEvent } from "./event-log.ts";
+import { type Cell, CellReader, takePlaced } from "./sqlite-cells.ts";
+import { unpackChunk } from "./sqlite-chunk.ts";
+
+/** The events from offset `from` on and the lost offsets between them, as far as the limit goes. */
+export function takeSlice(
+  cells: readonly Cell[],
+  lost: readonly Offset[],
+  from: Offset,
+  limit: ReadLimit,
+): { readonly events: StoredEvent[]; readonly corrupt: Offset[] } {
+  const events: StoredEvent[] = [];
+  const corrupt: Offset[] = [];
+  const budget = new Budget(limit);
+  /** The next of `lost` is one of those that are asked for only if it lies before `offset`. */
+  const takeLost = (offset: Offset): boolean => {
+    for (let next = lost[corrupt.length]; next !== undefined && next < offset; next = lost[corrupt.length]) {
+      if (!budget.takeLost()) return false;
+      corrupt.push(next);
+    }
+    return true;
+  };
+  const wasCut = !takeEach(cells, (event) => {
+    if (event.offset < from) return true;
+    if (!takeLost(event.offset) || !budget.take(event)) return false;
+    events.push(event);
+    return true;
+  });
+  if (!wasCut) takeLost(Number.POSITIVE_INFINITY);
+  return { events, corrupt };
+}
+
+/** The events with a seq beyond `afterSeq`. */
+export function takeRunEvents(cells: readonly Cell[], afterSeq: Seq, limit: ReadLimit): StoredEvent[] {
+  const events: StoredEvent[] = [];
+  const budget = new Budget(limit);
+  takeEach(cells, (event) => {
+    if ((event.seq ?? 0) <= afterSeq) return true;
+    if (!budget.take(event)) return false;
+    events.push(event);
+    return true;
+  });
+  return events;
+}
+
+/** Whether `take` took them all. */
+function takeEach(cells: readonly Cell[], take: (event: StoredEvent) => boolean): boolean {
+  const from = new CellReader(cells);
+  while (!from.done) if (!unpackChunk(takePlaced(from), take)) return false;
+  return true;
+}
+
+class Budget {
+  readonly #limit: ReadLimit;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(limit: ReadLimit) {
+    this.#limit = limit;
+  }
+
+  /** Whether one more event may come; the first one may, whatever its size. */
+  take(event: StoredEvent): boolean {
+    this.#bytes += event.data.length;
+    return (this.#bytes <= this.#limit.maxBytes || this.#count === 0) && this.takeLost();
+  }
+
+  /** A lost record counts as one of the events that were asked for, so a long broken range is cut too. */
+  takeLost(): boolean {
+    if (this.#count >= this.#limit.maxEvents) return false;
+    this.#count += 1;
+    return true;
+  }
+}
