@@ -21,7 +21,9 @@ export class Unauthenticated extends Data.TaggedError("Unauthenticated")<{ reado
 export class Forbidden extends Data.TaggedError("Forbidden")<{ readonly message: string }> {}
 
 /** Unknown or not yours: the answer never tells which. */
-export class NotFound extends Data.TaggedError("NotFound")<{ readonly what: "run" | "approval" | "connection" | "route" }> {}
+export class NotFound extends Data.TaggedError("NotFound")<{
+  readonly what: "run" | "approval" | "connection" | "route";
+}> {}
 
 /** The run machine refuses this event now. */
 export class IllegalTransition extends Data.TaggedError("IllegalTransition")<{
