@@ -32,7 +32,7 @@ describe("L1 legality", () => {
           }
         },
       ),
-      parameters(1_000),
+      parameters(600),
     );
   });
 

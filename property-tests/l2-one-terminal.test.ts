@@ -30,7 +30,7 @@ describe("L2 one terminal", () => {
           expect(first === -1 ? [] : types.slice(first + 1), runId).toEqual([]);
         }
       }),
-      parameters(1_000),
+      parameters(600),
     );
   });
 
@@ -53,7 +53,7 @@ describe("L2 one terminal", () => {
           expect(waits ? ["suspended"] : ["idle", "over"], `${runId} is left`).toContain(run.at);
         }
       }),
-      parameters(200),
+      parameters(120),
     );
   });
 });

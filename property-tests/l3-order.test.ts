@@ -22,7 +22,7 @@ describe("L3 order", () => {
           }
         }
       }),
-      parameters(1_500),
+      parameters(800),
     );
   });
 });

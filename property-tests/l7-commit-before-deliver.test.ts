@@ -19,7 +19,7 @@ describe("L7 commit before deliver", () => {
           for (const { offset, id } of app) expect(idAt.get(offset)).toBe(id);
         }
       }),
-      parameters(800),
+      parameters(500),
     );
   });
 });
