@@ -5,7 +5,7 @@ import { collect } from "../support/collecting-client.ts";
 import { HttpPublisher } from "../support/http-publisher.ts";
 import { call, readAll } from "../support/http-reader.ts";
 
-const kills = 6;
+const kills = 5;
 const runCount = 4;
 /** Acknowledged from one kill to the next, at most. */
 const maxEventsBetweenKills = 120;

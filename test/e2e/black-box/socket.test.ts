@@ -6,10 +6,31 @@ import { apiKeys, userToken } from "../../support/built-server.ts";
 import { connectMany } from "../../support/connect-many.ts";
 
 let box: BlackBox;
+/** Asks for a confirmation of every welcome. */
+let strict: BlackBox;
+/** Their seconds of waiting pass while the other tests run. */
+let waiting: Promise<readonly [TestSocket, TestSocket, TestSocket]>;
+
 beforeAll(async () => {
-  box = await BlackBox.start({ env: { RUNCAST_ALLOWED_ORIGINS: "https://app.example" } });
+  [box, strict] = await Promise.all([
+    BlackBox.start({ env: { RUNCAST_ALLOWED_ORIGINS: "https://app.example" } }),
+    BlackBox.start({ env: { RUNCAST_CONFIRM_AUTH: "1" } }),
+  ]);
+  waiting = beginWaiting(await userToken("zoe"));
 });
-afterAll(() => box[Symbol.asyncDispose]());
+afterAll(async () => {
+  await box[Symbol.asyncDispose]();
+  await strict[Symbol.asyncDispose]();
+});
+
+/** One that says no hello, one that does not confirm, one that does both. */
+async function beginWaiting(token: string): Promise<readonly [TestSocket, TestSocket, TestSocket]> {
+  const silent = await openSocket(box.url, bearer(token));
+  const unconfirmed = await hello(strict.url, token);
+  const confirmed = await hello(strict.url, token);
+  confirmed.send({ type: "confirm" });
+  return [silent, unconfirmed, confirmed];
+}
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 /** The default of a connection's window. */
@@ -387,18 +408,11 @@ describe("delivery on a socket", () => {
 
 describe("a socket that waits too long", () => {
   it("closes 4408 without a hello, and without a confirm where one is asked for", async () => {
-    await using strict = await BlackBox.start({ env: { RUNCAST_CONFIRM_AUTH: "1" } });
-    const token = await userToken("zoe");
-    const [silent, unconfirmed, confirmed] = await Promise.all([
-      openSocket(box.url, bearer(token)),
-      hello(strict.url, token),
-      hello(strict.url, token),
-    ]);
-    confirmed.send({ type: "confirm" });
+    const [silent, unconfirmed, confirmed] = await waiting;
     const ends = await Promise.all([silent.ended, unconfirmed.ended]);
     expect(ends.map(({ code }) => code)).toEqual([4408, 4408]);
     confirmed.send({ type: "ping" });
-    await confirmed.nextOf("pong");
+    expect(await confirmed.nextOf("pong")).toEqual({ type: "pong" });
     await confirmed.close();
   });
 });
