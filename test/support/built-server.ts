@@ -49,6 +49,12 @@ export interface Exit {
   readonly ms: number;
 }
 
+/** What still runs when a test timed out and never came to its end: it must not outlive the tests. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 export class BuiltServer {
   url = "";
   /** Everything that all its processes have written, for a test that fails and for who looks for secrets in it. */
@@ -121,6 +127,8 @@ export class BuiltServer {
       },
     });
     this.child = child;
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
     });
