@@ -49,11 +49,15 @@ export interface Exit {
   readonly ms: number;
 }
 
+const terminatedExitCode = 143;
 /** What still runs when a test timed out and never came to its end: it must not outlive the tests. */
 const running = new Set<ChildProcess>();
-process.once("exit", () => {
+const endAll = (): void => {
   for (const child of running) child.kill("SIGKILL");
-});
+};
+process.once("exit", endAll);
+// A worker of the test runner that hangs is not left to exit by itself.
+process.once("SIGTERM", () => process.exit(terminatedExitCode));
 
 export class BuiltServer {
   url = "";
