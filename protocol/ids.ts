@@ -69,6 +69,7 @@ export const deviceIdSchema = name(maxDeviceChars);
 export const epochSchema = name(maxDeviceChars);
 /** Thread, tool call, message and approval ids: opaque names that the runner chooses. */
 export const nameSchema = name(maxNameChars);
+export const isName = isPlainName(maxNameChars);
 
 /** The tenant of a token or a call that names none. */
 export const defaultTenant = "default" as TenantId;

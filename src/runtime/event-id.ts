@@ -1,13 +1,13 @@
 /**
  * Event, run and connection ids: UUID version 7 (RFC 9562), so that they sort by the time they were made. Within a
- * millisecond the last 48 bits count on from a random start (its method 1), which makes an id cost a number's text.
+ * millisecond the last 28 bits count on from a random start (its method 1), which makes an id cost a small number's text.
  */
 import type { Clock } from "../platform/clock.ts";
 
 const seedBytes = 10;
-/** From here to 2^48 a number has twelve hexadecimal digits, and a millisecond never counts that far. */
-const counterStart = 2 ** 44;
-const counterSpread = 2 ** 47;
+/** From here to 2^28 a number has seven hexadecimal digits, and a millisecond never counts that far. */
+const counterStart = 2 ** 24;
+const counterSpread = 2 ** 27;
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
@@ -24,8 +24,9 @@ export function eventIds(clock: Clock): () => string {
       const time = hex(Math.floor(ms), 12);
       const randomA = hex(seed.getUint16(0) & 0x0fff, 3);
       const randomB = hex(0x8000 | (seed.getUint16(2) & 0x3fff), 4);
-      prefix = `${time.slice(0, 8)}-${time.slice(8)}-7${randomA}-${randomB}-`;
-      counter = counterStart + ((seed.getUint16(4) * 2 ** 32 + seed.getUint32(6)) % counterSpread);
+      const randomC = hex(seed.getUint32(4) >>> 12, 5);
+      prefix = `${time.slice(0, 8)}-${time.slice(8)}-7${randomA}-${randomB}-${randomC}`;
+      counter = counterStart + (seed.getUint32(6) % counterSpread);
     }
     counter += 1;
     return prefix + counter.toString(16);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkEvent, decodeClientFrame, decodePublish } from "../../protocol/codec.ts";
+import { eventData } from "../../protocol/event.ts";
 import { dutyAfter } from "../../protocol/close-codes.ts";
 import { isRunId, isTenantId, isUserId, streamKey, streamOwner } from "../../protocol/ids.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
@@ -97,6 +98,20 @@ describe("a publish", () => {
     expect(whyPublish({ fence: 1, events: [{ type: "x.mine", data: { any: "thing" } }] })).toBe("ok");
     expect(checkEvent({ type: "x." }).ok).toBe(false);
     expect(checkEvent({ type: "toString" }).ok).toBe(false);
+  });
+});
+
+describe("a delta", () => {
+  it("is taken or refused as its schema says, though most never see the schema", () => {
+    const anything = fc.oneof(fc.string(), fc.constant("m".repeat(300)), fc.constant(undefined), fc.integer());
+    const channel = fc.oneof(fc.constantFrom("text", "reasoning", "tool_args", "tool"), anything);
+    fc.assert(
+      fc.property(anything, channel, anything, (messageId, channelName, text) => {
+        const data = { messageId, channel: channelName, text };
+        expect(checkEvent({ type: "agent_delta", data }).ok).toBe(eventData.agent_delta.safeParse(data).success);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
