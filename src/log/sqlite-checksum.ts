@@ -10,9 +10,13 @@ export interface Place {
   readonly firstSeq: number | undefined;
 }
 
+/** Longer data is not joined to the rest: that copies it once more. Shorter is: each call costs as much as copying it. */
+const maxJoinedUnits = 1_024;
+
 /** Over every field and the place: a row that was changed, moved or swapped has another one. */
 export function checksum(place: Place, meta: string, data: string): number {
   const { stream, firstOffset, lastOffset, runId = "", firstSeq = 0 } = place;
-  // Carried on from text to text: joining them first would copy the data once more.
-  return crc32(data, crc32(meta, crc32(`${stream}\n${firstOffset}\n${lastOffset}\n${runId}\n${firstSeq}\n`)));
+  const head = `${stream}\n${firstOffset}\n${lastOffset}\n${runId}\n${firstSeq}\n${meta}`;
+  // The same number either way.
+  return data.length <= maxJoinedUnits ? crc32(head + data) : crc32(data, crc32(head));
 }

@@ -15,7 +15,11 @@ const maxChunkUnits = 32 * 1_024;
 
 export interface Chunk {
   readonly count: number;
-  /** JSON: time, threadId and traceparent of the first event, then per event its id, type, length and `Own`. */
+  /**
+   * JSON of what is not data. First what the events share: the first one's time, threadId and traceparent, and how all
+   * ids begin. Then per event the rest of its id, its type (0: that of the event before), the length of its data and,
+   * when it does not share all that, its `Own`.
+   */
   readonly meta: string;
   /** The data texts one after the other. */
   readonly data: string;
@@ -29,28 +33,40 @@ export interface PlacedChunk extends Omit<Chunk, "count"> {
 }
 
 type Shared = readonly [time: string, threadId: string | null, traceparent: string | null];
-/** What an event does not share with the first of its chunk; 0 when it shares all. */
-type Own = 0 | readonly [...Shared, repaired: 0 | 1];
-
-const cellsOfShared = 3;
-const cellsPerEvent = 4;
+type Own = readonly [...Shared, repaired: 0 | 1];
+type MetaCell = string | number | null | Own;
 
 /** Packs the events from `start` on, as many as one chunk takes. */
 export function packChunk(events: readonly Omit<NewEvent, "key">[], start: number): Chunk {
   const first = events[start];
   if (first === undefined) throw new RangeError("no event to pack");
   const { time, threadId, traceparent } = first;
-  const cells: (string | number | null | Exclude<Own, 0>)[] = [time, threadId ?? null, traceparent ?? null];
+  const idStart = sharedIdStart(events, start);
+  const cells: MetaCell[] = [time, threadId ?? null, traceparent ?? null, idStart];
   let data = "";
+  let type: string | undefined;
   let at = start;
   for (; at < events.length && at - start < maxChunkEvents; at++) {
     const event = events[at];
     if (event === undefined || (at > start && data.length + event.data.length > maxChunkUnits)) break;
+    cells.push(event.id.slice(idStart.length), event.type === type ? 0 : event.type, event.data.length);
     const isAlike = event.time === time && event.threadId === threadId && event.traceparent === traceparent;
-    cells.push(event.id, event.type, event.data.length, isAlike && event.repaired !== true ? 0 : own(event));
+    if (!isAlike || event.repaired === true) cells.push(own(event));
+    type = event.type;
     data += event.data;
   }
   return { count: at - start, meta: JSON.stringify(cells), data };
+}
+
+/** Ids that were made in one turn differ in their last digits only. */
+function sharedIdStart(events: readonly Omit<NewEvent, "key">[], start: number): string {
+  let shared = events[start]?.id ?? "";
+  const end = Math.min(events.length, start + maxChunkEvents);
+  for (let at = start + 1; at < end; at++) {
+    const id = events[at]?.id ?? "";
+    while (!id.startsWith(shared)) shared = shared.slice(0, -1);
+  }
+  return shared;
 }
 
 function own({ time, threadId, traceparent, repaired }: Omit<NewEvent, "key">): Own {
@@ -59,21 +75,28 @@ function own({ time, threadId, traceparent, repaired }: Omit<NewEvent, "key">): 
 
 /** Its events in order, until `take` says false. The checksum was verified, so `meta` is what `packChunk` made. */
 export function unpackChunk(chunk: PlacedChunk, take: (event: StoredEvent) => boolean): boolean {
-  const cells = parseTrusted(chunk.meta) as unknown[];
-  const shared = cells.slice(0, cellsOfShared) as unknown as Shared;
-  let end = 0;
-  for (let index = 0, at = cellsOfShared; at < cells.length; index += 1, at += cellsPerEvent) {
-    const [time, threadId, traceparent] = cells[at + 3] === 0 ? shared : (cells[at + 3] as Exclude<Own, 0>);
-    const start = end;
-    end += cells[at + 2] as number;
+  const cells = parseTrusted(chunk.meta) as MetaCell[];
+  const [firstTime, firstThread, firstTrace, idStart] = cells as unknown as [...Shared, idStart: string];
+  const shared: Own = [firstTime, firstThread, firstTrace, 0];
+  let type = "";
+  let start = 0;
+  for (let index = 0, at = shared.length; at < cells.length; index += 1) {
+    const id = `${idStart}${cells[at++] as string}`;
+    const ownType = cells[at++];
+    if (ownType !== 0) type = ownType as string;
+    const end = start + (cells[at++] as number);
+    const differing = at < cells.length && Array.isArray(cells[at]);
+    const [time, threadId, traceparent, repaired] = differing ? (cells[at++] as Own) : shared;
+    const data = chunk.data.slice(start, end);
+    start = end;
     const event = {
-      id: cells[at] as string,
-      type: cells[at + 1] as string,
+      id,
+      type,
       time,
-      data: chunk.data.slice(start, end),
+      data,
       threadId: threadId ?? undefined,
       traceparent: traceparent ?? undefined,
-      repaired: cells[at + 3] !== 0 && (cells[at + 3] as Exclude<Own, 0>)[3] === 1,
+      repaired: repaired === 1,
     };
     const seq = chunk.firstSeq === undefined ? undefined : chunk.firstSeq + index;
     if (!take(storedEvent(event, chunk.firstOffset + index, chunk.runId, seq))) return false;

@@ -183,8 +183,8 @@ describe("the SQLite log and its schema", () => {
       database.exec(`
         INSERT INTO streams (id, key, head) VALUES (1, '${alice}', 3);
         INSERT INTO events VALUES (1, 1, 1, 3, NULL, NULL,
-          '["t","th",null,"id-1","x.old",2,0,"id-2","x.old",7,0,"id-3","x.late",2,["u",null,"tp",1]]',
-          '{}{"a":1}{}', 3254920117);
+          '["t","th",null,"id-","1","x.old",2,"2",0,7,"3","x.late",2,["u",null,"tp",1]]',
+          '{}{"a":1}{}', 588748712);
       `);
     });
     const log = await open();

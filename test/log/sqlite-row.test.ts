@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asDeviceId } from "../../protocol/ids.ts";
 import type { NewEvent } from "../../src/log/event-log.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
-import { maxChunkEvents, packChunk } from "../../src/log/sqlite-chunk.ts";
+import { maxChunkEvents, packChunk, unpackChunk } from "../../src/log/sqlite-chunk.ts";
 import { SqliteReader } from "../../src/log/sqlite-reader.ts";
 import { takeSlice } from "../../src/log/sqlite-slice.ts";
 import { alice, event, newRun, next, started, wide, write } from "../../src/testing/event-log/sample.ts";
@@ -61,6 +61,24 @@ describe("a row of the SQLite log", () => {
       [67, 68],
       [69, 69],
     ]);
+  });
+
+  it("gives back ids and types that have nothing, or half a character, in common", async () => {
+    const [high, first, second] = ["\ud83d", "\u{1f600}", "\u{1f601}"];
+    const odd = [
+      { id: `x${first}`, type: "a" },
+      { id: `x${second}`, type: "a" },
+      { id: `x${high}`, type: "", time: "another" },
+      { id: "x", type: "a", threadId: "t" },
+      { id: "", type: "a", traceparent: "tp" },
+      { id: `"\n`, type: "0", repaired: true },
+    ].map((fields) => ({ ...event(""), ...fields }));
+    for (const events of [odd.slice(0, 2), odd.slice(0, 3), odd.slice(0, 4), odd, odd.toReversed()]) {
+      const unpacked: unknown[] = [];
+      const chunk = { ...packChunk(events, 0), firstOffset: 7, runId: undefined, firstSeq: undefined };
+      unpackChunk(chunk, (stored) => unpacked.push(stored) > 0);
+      expect(unpacked).toEqual(events.map((fields, index) => ({ ...fields, offset: 7 + index })));
+    }
   });
 
   it("is read from its middle, and up to its middle", async () => {
