@@ -99,9 +99,10 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   return made;
 });
 
-/** The embedding API over the assembled parts. `close` is added by who owns the scope. */
+/** The embedding API over the assembled parts. Who owns the scope closes it after `close`. */
 function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: () => string): Runcast {
   const { service, runs, supervisor } = parts;
+  const attached: (() => void)[] = [];
   return {
     runtime: service,
     startRun: async (body) => {
@@ -132,12 +133,17 @@ function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: 
     },
     run: (runId, tenantId = defaultTenant) =>
       Effect.runPromise(service.run(application, asTenantId(tenantId), asRunId(runId))),
-    attach: (server) => void gateway.attach(server),
+    attach: (server) => {
+      attached.push(gateway.attach(server));
+    },
     inspect: (observer) => {
       const subscription = supervisor.root.system.inspect(observer);
       return () => subscription.unsubscribe();
     },
-    close: () => Effect.runPromise(service.drain),
+    close: async () => {
+      await Effect.runPromise(service.drain);
+      for (const detach of attached.splice(0)) detach();
+    },
   };
 }
 
@@ -150,7 +156,10 @@ export async function createRuncast(options: RuncastOptions): Promise<Runcast> {
   const scope = Scope.makeUnsafe();
   const exit = await Effect.runPromiseExit(makeRuncast(options).pipe(Scope.provide(scope)));
   const closeScope = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void));
-  if (Exit.isSuccess(exit)) return { ...exit.value.runcast, close: closeScope };
+  if (Exit.isSuccess(exit)) {
+    const { runcast } = exit.value;
+    return { ...runcast, close: () => runcast.close().then(closeScope) };
+  }
   await closeScope();
   throw Cause.squash(exit.cause);
 }

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Runcast } from "../src/index.ts";
 import { createRuncast } from "../src/index.ts";
@@ -66,6 +69,23 @@ describe("an embedded Runcast", () => {
     await expect(createRuncast({ store: "memory:", auth: { kind: "secret", secret: "short" } })).rejects.toMatchObject({
       _tag: "InvalidConfig",
     });
+  });
+
+  it("gives an attached server back when it closes, so that a new Runcast can have it", async () => {
+    const server = createServer((_request, response) => response.end("mine")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/runs`;
+    const read = async () => (await fetch(url)).text();
+    const first = await embedded();
+    first.attach(server);
+    expect(await read()).toContain("unauthenticated");
+    await first.close();
+    expect(await read()).toBe("mine");
+    const second = await embedded();
+    second.attach(server);
+    expect(await read()).toContain("unauthenticated");
+    server.closeAllConnections();
+    server.close();
   });
 
   it("shows its actors to an inspector until that detaches", async () => {

@@ -4,6 +4,7 @@
  * is instant; what they throw becomes one line on stderr and an exit code.
  */
 import { readFileSync } from "node:fs";
+import * as nodeModule from "node:module";
 import type { Arguments, Command } from "./command-line.ts";
 import { Failure, readArguments, suggestion, UsageError } from "./command-line.ts";
 import { commands } from "./commands.ts";
@@ -11,6 +12,8 @@ import { commandHelp, programHelp } from "./help.ts";
 import { paintFor } from "./paint.ts";
 
 const usageExitCode = 2;
+/** As `engines` in package.json says: older ones lack what the product is built on. */
+const minNode = [22, 18] as const;
 
 /** Runs a command to its end; the answer is its exit code. */
 async function run(name: string, given: Arguments): Promise<number> {
@@ -37,7 +40,18 @@ function version(): string {
   return "unknown";
 }
 
+/** A line for who runs an older Node, instead of the first thing that is missing there. */
+function requireNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > minNode[0] || (major === minNode[0] && minor >= minNode[1])) return;
+  process.stderr.write(`runcast: needs Node ${minNode.join(".")} or newer; this is ${process.versions.node}\n`);
+  process.exit(1);
+}
+
 async function main(args: readonly string[]): Promise<number> {
+  requireNode();
+  // Compiled code is kept between starts: a server that was killed is back sooner.
+  nodeModule.enableCompileCache?.();
   const paint = paintFor(process.stdout);
   const [first = "--help", ...rest] = args;
   const print = (text: string) => {

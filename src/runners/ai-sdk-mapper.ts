@@ -98,7 +98,8 @@ export class AiSdkMapper {
         this.error ??= { value: part.error };
         return [];
       case "abort":
-        this.abort ??= { reason: part.reason };
+        // The SDK tells a thrown reason as text, its class first; a reader wants the reason.
+        this.abort ??= { reason: part.reason?.replace(/^AbortError: /, "") };
         return [];
       default:
         return this.toolPart(part);
