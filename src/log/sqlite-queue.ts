@@ -9,7 +9,7 @@ import { logRetryAfterMs } from "./closed.ts";
 import { type Cell, putAppend } from "./sqlite-cells.ts";
 import type { OtherAnswer, Placed, RareWrite, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 
-/** A commit of so many events takes some 20 ms, and a read waits for no more than one. */
+/** A commit of so many events takes 20 ms when each is an append of its own; a read waits for no more than one. */
 const maxGroupEvents = 4_096;
 /** Copied to the other thread at once. */
 const maxGroupBytes = 8 * 2 ** 20;

@@ -2,7 +2,7 @@
  * The writes of the SQLite log, inside a transaction that `sqlite-store` opens and commits. It keeps the counters of
  * the streams and runs that it met; a failed commit makes them untrue, and the store then drops this writer.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import { type Refused, refuseAppend } from "./append-rules.ts";
@@ -11,7 +11,8 @@ import { Lru } from "./lru.ts";
 import type { PackedAppend } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
-import { insertRun, runValues, selectRuns, takeRun } from "./sqlite-run-row.ts";
+import { runValues, takeRun } from "./sqlite-run-row.ts";
+import { prepareWrites, type WriteStatements } from "./sqlite-statements.ts";
 
 /** Counters kept in memory: some 10 MB of each at most. What has left is read again. */
 const maxStreams = 50_000;
@@ -21,7 +22,7 @@ interface StreamState {
   readonly id: number;
   readonly key: StreamKey;
   head: number;
-  /** As the file has it, or as it will when the counters are written down. */
+  /** Whether the file has this head. */
   written: boolean;
 }
 
@@ -49,12 +50,12 @@ export class SqliteWriter {
   readonly #runs = new Lru<string, RunState>(maxRuns);
   #grown: StreamState[] = [];
   #touched: RunState[] = [];
-  readonly #sql: Statements;
+  readonly #sql: WriteStatements;
   #row: number;
   #lastRun: number;
 
   constructor(database: DatabaseSync) {
-    this.#sql = prepare(database);
+    this.#sql = prepareWrites(database);
     this.#row = lastRow(database);
     this.#lastRun = Number(database.prepare("SELECT max(id) AS id FROM runs").get()?.["id"] ?? 0);
   }
@@ -241,35 +242,4 @@ const runName = (tenantId: TenantId, runId: RunId) => `${tenantId.length}:${tena
 
 export function lastRow(database: DatabaseSync): number {
   return Number(database.prepare("SELECT max(row) AS row FROM events").get()?.["row"] ?? 0);
-}
-
-type Statements = Readonly<Record<keyof typeof statements, StatementSync>>;
-
-const statements = {
-  selectStream: "SELECT id, head FROM streams WHERE key = ?",
-  insertStream: "INSERT INTO streams (key) VALUES (?)",
-  updateStream: "UPDATE streams SET head = ? WHERE id = ?",
-  raiseAcked: "UPDATE streams SET acked = ? WHERE id = ? AND acked < ?",
-  selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
-  insertRun,
-  moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
-  changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ? WHERE id = ?",
-  insertChunk: `INSERT INTO events (row, stream, first_offset, last_offset, run, first_seq, meta, data, crc)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  selectKey: "SELECT digest, seq, offset FROM keys WHERE owner = ? AND name = ?",
-  insertKey: "INSERT INTO keys (owner, name, digest, seq, offset) VALUES (?, ?, ?, ?, ?)",
-  insertApproval: "INSERT INTO approvals (tenant, approval_id, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-  upsertCursor: `INSERT INTO cursors (stream, device, offset) VALUES (?, ?, ?)
-    ON CONFLICT (stream, device) DO UPDATE SET offset = excluded.offset WHERE excluded.offset > cursors.offset`,
-  insertQuarantine: `INSERT INTO quarantine (stream, tenant, run_id, type, data, reason, time)
-    VALUES (?, ?, ?, ?, ?, ?, ?)`,
-} as const;
-
-function prepare(database: DatabaseSync): Statements {
-  const prepared = (Object.entries(statements) as [keyof Statements, string][]).map(([name, sql]) => {
-    const statement = database.prepare(sql);
-    statement.setReturnArrays(true);
-    return [name, statement] as const;
-  });
-  return Object.fromEntries(prepared) as Record<keyof Statements, StatementSync>;
 }

@@ -1,0 +1,35 @@
+/** The statements of `sqlite-writer`, prepared once: the same few run for every append. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { insertRun, selectRuns } from "./sqlite-run-row.ts";
+
+const statements = {
+  selectStream: "SELECT id, head FROM streams WHERE key = ?",
+  insertStream: "INSERT INTO streams (key) VALUES (?)",
+  updateStream: "UPDATE streams SET head = ? WHERE id = ?",
+  raiseAcked: "UPDATE streams SET acked = ? WHERE id = ? AND acked < ?",
+  selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
+  insertRun,
+  moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
+  changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ? WHERE id = ?",
+  insertChunk: `INSERT INTO events (row, stream, first_offset, last_offset, run, first_seq, meta, data, crc)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  selectKey: "SELECT digest, seq, offset FROM keys WHERE owner = ? AND name = ?",
+  insertKey: "INSERT INTO keys (owner, name, digest, seq, offset) VALUES (?, ?, ?, ?, ?)",
+  insertApproval: "INSERT INTO approvals (tenant, approval_id, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+  upsertCursor: `INSERT INTO cursors (stream, device, offset) VALUES (?, ?, ?)
+    ON CONFLICT (stream, device) DO UPDATE SET offset = excluded.offset WHERE excluded.offset > cursors.offset`,
+  insertQuarantine: `INSERT INTO quarantine (stream, tenant, run_id, type, data, reason, time)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+} as const;
+
+export type WriteStatements = Readonly<Record<keyof typeof statements, StatementSync>>;
+
+/** Prepares them all, giving rows as arrays. */
+export function prepareWrites(database: DatabaseSync): WriteStatements {
+  const prepared = (Object.entries(statements) as [keyof WriteStatements, string][]).map(([name, sql]) => {
+    const statement = database.prepare(sql);
+    statement.setReturnArrays(true);
+    return [name, statement] as const;
+  });
+  return Object.fromEntries(prepared) as Record<keyof WriteStatements, StatementSync>;
+}
