@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StreamKey } from "../../protocol/ids.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
 import { rejection } from "../../src/testing/event-log/law.ts";
-import { alice, ids, notice, wide, write } from "../../src/testing/event-log/sample.ts";
+import { alice, event, ids, notice, wide, write } from "../../src/testing/event-log/sample.ts";
 
 /** A child that does not end by itself is killed, and its test fails. */
 const patienceMs = 10_000;
@@ -122,8 +122,11 @@ describe("the SQLite log and a killed process", () => {
     const log = await openSqliteLog({ path });
     const [worker] = await started;
     await write(log, notice(alice, "a"));
-    const waiting = [log.append(notice(alice, "b")), log.append(notice(alice, "c")), log.read(alice, 0, wide)];
-    const failed = Promise.all(waiting.map(rejection));
+    // The thread is at it for long enough that what comes behind still waits when it dies.
+    const long = Array.from({ length: 20_000 }, (_, at) => event(`long ${at}`));
+    const waiting = [log.append({ stream: alice, events: long }), log.append(notice(alice, "c"))];
+    const failed = Promise.all([...waiting, log.read(alice, 0, wide)].map(rejection));
+    await new Promise((resolve) => setImmediate(resolve));
     await worker.terminate();
     for (const failure of await failed) expect(failure).toMatchObject({ _tag: "LogUnavailable" });
     expect(await rejection(log.append(notice(alice, "d")))).toMatchObject({ _tag: "LogUnavailable" });
