@@ -122,11 +122,11 @@ describe("the SQLite log and a killed process", () => {
     const log = await openSqliteLog({ path });
     const [worker] = await started;
     await write(log, notice(alice, "a"));
-    // The thread is at it for long enough that what comes behind still waits when it dies.
+    // The thread is at the first for long enough that the others still wait when it dies.
     const long = Array.from({ length: 20_000 }, (_, at) => event(`long ${at}`));
-    const waiting = [log.append({ stream: alice, events: long }), log.append(notice(alice, "c"))];
-    const failed = Promise.all([...waiting, log.read(alice, 0, wide)].map(rejection));
+    const appends = [log.append({ stream: alice, events: long }), log.append(notice(alice, "c"))].map(rejection);
     await new Promise((resolve) => setImmediate(resolve));
+    const failed = Promise.all([...appends, rejection(log.read(alice, 0, wide))]);
     await worker.terminate();
     for (const failure of await failed) expect(failure).toMatchObject({ _tag: "LogUnavailable" });
     expect(await rejection(log.append(notice(alice, "d")))).toMatchObject({ _tag: "LogUnavailable" });
