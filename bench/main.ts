@@ -19,8 +19,8 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const wants = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
 
-const w1: FanOut = { users: 100, connectionsPerUser: 2, runsPerUser: 40, window: 2 };
-const w2: FanOut = { users: 1, connectionsPerUser: 500, runsPerUser: 40, window: 2 };
+const w1: FanOut = { users: 100, connectionsPerUser: 2, runsPerUser: 120, window: 4 };
+const w2: FanOut = { users: 1, connectionsPerUser: 500, runsPerUser: 60, window: 4 };
 const idleConnections = 5_000;
 const returningClients = 200;
 

@@ -20,7 +20,7 @@ export interface FanOutFigures {
 }
 
 const perDeliveries = 100_000;
-const warmupRuns = 4;
+const warmupRuns = 20;
 /** How long the paced part lasts. */
 const pacedSeconds = 2;
 
