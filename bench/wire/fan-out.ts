@@ -31,7 +31,7 @@ export const percentile = (values: number[], share: number): number => {
 
 export async function measureFanOut(kind: Kind, work: FanOut): Promise<FanOutFigures> {
   const { users, connectionsPerUser, runsPerUser, window } = work;
-  const server = await startServer(kind, kind === "runcast" ? process.env["BENCH_STORE"]?.split(" ") : []);
+  const server = await startServer(kind);
   const names = Array.from({ length: users }, (_, index) => `user-${index}`);
   const load = await openLoad(kind, server.port, server.control, names, connectionsPerUser);
   const publish = async (runs: number, everyMs: number) => {

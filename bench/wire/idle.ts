@@ -6,7 +6,7 @@ import { startServer } from "./server-process.ts";
 const restMs = 500;
 
 export async function measureIdle(kind: Kind, connections: number): Promise<{ readonly kibPerConnection: number }> {
-  const server = await startServer(kind, kind === "runcast" ? process.env["BENCH_STORE"]?.split(" ") : []);
+  const server = await startServer(kind);
   const rss = async (): Promise<number> => {
     const memory = server.control.hear("memory");
     server.control.order({ do: "memory" });
