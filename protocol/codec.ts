@@ -109,12 +109,12 @@ export function checkEvent(
   const { type, key } = event;
   const data = event.data ?? {};
   if (typeof data !== "object" || Array.isArray(data)) return refused(`${at}data`, "must be an object");
-  if (type === "agent_delta" && isPlainDelta(data)) {
-    // Tokens are most of what comes, and a schema builds a copy of each.
-  } else if (Object.hasOwn(eventData, type)) {
+  // Tokens are most of what comes, and a schema builds a copy of each.
+  const isPlain = type === "agent_delta" && isPlainDelta(data);
+  if (!isPlain && Object.hasOwn(eventData, type)) {
     const parsed = eventData[type as keyof typeof eventData].safeParse(data);
     if (!parsed.success) return firstIssue(parsed.error, data, `${at}data`);
-  } else if (!isExtensionType(type)) {
+  } else if (!isPlain && !isExtensionType(type)) {
     const known = Object.keys(eventData).join(", ");
     return refused(`${at}type`, `is not an event type; known are ${known}, and your own as x.<name>`);
   }
