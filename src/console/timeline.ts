@@ -3,7 +3,7 @@
  * this says how it came there, which is what a reader follows. Pure: `run-book` feeds it, the cards draw it.
  */
 import type { EventDataOf, RunEvent, TerminalType } from "../../protocol/event.ts";
-import type { CallStatus } from "../../protocol/run-view.ts";
+import type { ToolView } from "../../protocol/run-view.ts";
 import { endWords, noteWords } from "./step-words.ts";
 
 interface StepFields {
@@ -21,19 +21,12 @@ export type ThinkingStep = StepFields & {
   readonly text: string;
   readonly open: boolean;
 };
-export type ToolStep = StepFields & {
-  readonly kind: "tool";
-  readonly toolCallId: string;
-  readonly toolName: string;
-  readonly status: CallStatus;
-  readonly attempt: number;
-  readonly args?: unknown;
-  readonly result?: unknown;
-  readonly error?: unknown;
-  readonly progress?: unknown;
-  readonly startedAt?: string;
-  readonly durationMs?: number;
-};
+export type ToolStep = StepFields &
+  ToolView & {
+    readonly kind: "tool";
+    readonly startedAt?: string;
+    readonly durationMs?: number;
+  };
 export type AnswerStep = StepFields & {
   readonly kind: "answer";
   readonly messageId: string;

@@ -3,11 +3,11 @@ import type { StartRunBody } from "../../protocol/http.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
-import { Contaminated, RunExists } from "../errors.ts";
+import { RunExists } from "../errors.ts";
 import type { NewEvent, NewRun, RunRecord } from "../log/event-log.ts";
-import { contaminatedPath, sanitized } from "./contamination.ts";
+import type { PayloadPolicy } from "./contamination.ts";
+import { isolated } from "./contamination.ts";
 import { bodyDigest } from "./digest.ts";
-import type { PayloadPolicy } from "./payload.ts";
 
 export interface Birth {
   readonly tenantId: TenantId;
@@ -46,15 +46,9 @@ export function requireSame(there: RunRecord, wanted: NewRun): void {
 export function startEvent({ body, time }: Birth, id: string, policy: PayloadPolicy, traceparent?: string): NewEvent {
   const { agent, parentRunId, parentToolCallId } = body;
   const owner = body.userId as UserId;
-  let input = body.input;
-  const text = JSON.stringify(input) ?? "";
-  const path = contaminatedPath(text, owner, "input");
-  if (path !== undefined) {
-    policy.countContaminated();
-    if (policy.contamination === "refuse")
-      throw new Contaminated({ path, message: "names a user who does not own this run" });
-    input = parseTrusted(sanitized(text, owner));
-  }
+  const said = JSON.stringify(body.input) ?? "";
+  const text = isolated(said, owner, () => "input", policy);
+  const input = text === said ? body.input : parseTrusted(text);
   const data = JSON.stringify({ agent, input, parentRunId, parentToolCallId });
   return { id, type: "agent_started", time, data, threadId: body.threadId, traceparent };
 }

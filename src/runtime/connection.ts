@@ -62,6 +62,8 @@ export class UserConnection implements Connection {
   stream: StreamKey | undefined;
   hub: StreamHub | undefined;
   outbox: Outbox | undefined;
+  /** The step of the heartbeat that pings it. */
+  heartbeat: Set<UserConnection> | undefined;
   /** Heard since the last ping. */
   wasHeard = true;
   private readonly host: ConnectionHost;

@@ -93,7 +93,7 @@ export class Connections {
     actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
     actor.start();
     this.all.set(id, connection);
-    this.steps[this.all.size % heartbeatSteps]?.add(connection);
+    connection.heartbeat = this.steps[this.all.size % heartbeatSteps]?.add(connection);
     return connection;
   }
 
@@ -233,7 +233,7 @@ export class Connections {
     const connection = this.all.get(id);
     if (connection === undefined) return;
     this.all.delete(id);
-    for (const step of this.steps) step.delete(connection);
+    connection.heartbeat?.delete(connection);
     if (connection.stream !== undefined) {
       const mine = this.ofUser.get(connection.stream);
       mine?.delete(connection);

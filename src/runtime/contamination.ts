@@ -4,6 +4,7 @@
  */
 import type { UserId } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
+import { Contaminated } from "../errors.ts";
 
 const routingFields: ReadonlySet<string> = new Set([
   "recipientId",
@@ -40,22 +41,37 @@ function findIn(value: unknown, owner: UserId, path: string): string | undefined
   return undefined;
 }
 
-/** Whether a closer look is due at all. */
-export const mayBeContaminated = (text: string): boolean => anyRoutingField.test(text);
-
-/**
- * The path of the first routing field that names somebody else than the owner.
- *
- * Shape: `text` is the JSON text of the data, made by us (keys un-escaped): it alone is what others will see, whatever
- * object it came from. `path` is where the data stands in the call.
- */
-export function contaminatedPath(text: string, owner: UserId, path: string): string | undefined {
-  return anyRoutingField.test(text) ? findIn(parseTrusted(text), owner, path) : undefined;
+/** What happens to a payload that names somebody else, and who counts it. */
+export interface PayloadPolicy {
+  readonly contamination: "refuse" | "sanitize";
+  readonly countContaminated: () => void;
 }
 
-/** The text without the routing fields that name somebody else (`contamination: "sanitize"`). */
-export function sanitized(text: string, owner: UserId): string {
-  return JSON.stringify(cleaned(parseTrusted(text), owner));
+const notTheOwner = "names a user who does not own this run";
+
+/**
+ * The text as it may be stored in `owner`'s stream: the same, or under `sanitize` without the fields that name
+ * somebody else. Every payload passes here, whatever call it came by.
+ *
+ * Shape: `text` is the JSON text of the data, made by us (keys un-escaped): it alone is what others will see, whatever
+ * object it came from. `path` says where the data stands in the call; it is asked only when something is wrong.
+ *
+ * Fails: throws `Contaminated` under `refuse`, with the path of the first such field.
+ */
+export function isolated(
+  text: string,
+  owner: UserId,
+  path: () => string,
+  policy: PayloadPolicy,
+  message = notTheOwner,
+): string {
+  if (!anyRoutingField.test(text)) return text;
+  const data = parseTrusted(text);
+  const found = findIn(data, owner, path());
+  if (found === undefined) return text;
+  policy.countContaminated();
+  if (policy.contamination === "refuse") throw new Contaminated({ path: found, message });
+  return JSON.stringify(cleaned(data, owner));
 }
 
 function cleaned(data: unknown, owner: UserId): unknown {

@@ -31,7 +31,7 @@ export async function* follow(
     while (!signal?.aborted) {
       rung = false;
       const { events, corrupt, head } = await log.read(stream, at, page);
-      for (const event of events) yield eventObject(event) as unknown as StreamEvent;
+      for (const event of events) yield eventObject(event);
       at = Math.max(at, events.at(-1)?.offset ?? 0, corrupt?.at(-1) ?? 0);
       if (at >= head && !rung && !signal?.aborted) {
         await new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@
  * Frames as bytes. An event's text is put together from what the log holds, without parsing its data again, and a
  * frame is encoded once for all who get it.
  */
-import type { JsonObject } from "../../protocol/event.ts";
+import type { StreamEvent } from "../../protocol/event.ts";
 import type { ServerFrame } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
@@ -25,8 +25,8 @@ export function eventText(event: StoredEvent): string {
 }
 
 /** The event as an object, for HTTP answers and folds. */
-export function eventObject(event: StoredEvent): JsonObject {
-  return parseTrusted(eventText(event)) as JsonObject;
+export function eventObject(event: StoredEvent): StreamEvent {
+  return parseTrusted(eventText(event)) as StreamEvent;
 }
 
 /** An `events` frame from event texts. */

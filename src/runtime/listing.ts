@@ -28,7 +28,7 @@ async function stateOf(record: RunRecord, runs: Runs, views: Views): Promise<Run
 /** `last` is where the page ends, `end` where the list does; both are seqs, or both offsets. */
 export function pageOf(events: readonly StoredEvent[], last: number, end: number): EventsAnswer {
   return {
-    events: events.map(eventObject) as unknown as EventsAnswer["events"],
+    events: events.map(eventObject),
     next: last >= end ? null : last,
   };
 }

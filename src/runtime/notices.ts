@@ -5,11 +5,11 @@
 import type { BroadcastResult, NoticeBody } from "../../protocol/http.ts";
 import type { Offset, StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
-import { Contaminated, KeyConflict, LogUnavailable } from "../errors.ts";
+import { KeyConflict, LogUnavailable } from "../errors.ts";
 import type { NewEvent } from "../log/event-log.ts";
 import type { Connections } from "./connections.ts";
 import type { UserConnection } from "./connection.ts";
-import { contaminatedPath, sanitized } from "./contamination.ts";
+import { isolated } from "./contamination.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { eventDigest } from "./digest.ts";
 import type { Settings } from "./options.ts";
@@ -48,14 +48,9 @@ function newNotice(
   owner: UserId,
   body: NoticeBody,
 ): NewEvent {
-  let data = JSON.stringify(body.data);
-  const path = contaminatedPath(data, owner, "data");
-  if (path !== undefined) {
-    countContaminated();
-    if (settings.contamination === "refuse")
-      throw new Contaminated({ path, message: "names a user who is not the receiver" });
-    data = sanitized(data, owner);
-  }
+  const policy = { contamination: settings.contamination, countContaminated };
+  const said = JSON.stringify(body.data);
+  const data = isolated(said, owner, () => "data", policy, "names a user who is not the receiver");
   const key = body.key === undefined ? undefined : { name: body.key, digest: eventDigest(body.type, body.data) };
   return { id: nextId(), type: body.type, time: timeText(), data, key };
 }

@@ -4,14 +4,14 @@ import { isRunFact } from "../../machines/legality.ts";
 import type { RunFact } from "../../machines/run.ts";
 import { runMachine } from "../../machines/run.ts";
 import { parseTrusted } from "../../protocol/json.ts";
-import type { EventLog, ReadLimit, RunRecord, StoredEvent } from "../log/event-log.ts";
+import type { EventLog, RunRecord, StoredEvent } from "../log/event-log.ts";
+import { runPages } from "../log/run-pages.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { RunActor } from "./judge.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Every lifecycle event of every run passes it: the same machine, stepped by table. */
 const runLogic = compiled(runMachine);
-const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
 
 export function spawnRun(
   supervisor: Supervisor,
@@ -25,17 +25,12 @@ export function spawnRun(
 }
 
 /** Tells the actor everything that the log holds of the run, up to `record.seq`. */
-export async function replay(log: EventLog, { tenantId, runId, seq }: RunRecord, actor: RunActor): Promise<void> {
-  let afterSeq = 0;
-  while (afterSeq < seq) {
-    const events = await log.readRun(tenantId, runId, afterSeq, page);
+export async function replay(log: EventLog, record: RunRecord, actor: RunActor): Promise<void> {
+  for await (const events of runPages(log, record, 0)) {
     for (const event of events) {
       const fact = factOf(event);
       if (fact) actor.send(fact);
     }
-    const lastSeq = events.at(-1)?.seq;
-    if (lastSeq === undefined) return;
-    afterSeq = lastSeq;
   }
 }
 

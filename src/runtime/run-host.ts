@@ -5,7 +5,7 @@ import type { EventLog, RunRecord } from "../log/event-log.ts";
 import type { Apart } from "./apart.ts";
 import type { RunActor } from "./judge.ts";
 import type { LiveRun } from "./live-run.ts";
-import type { PayloadPolicy } from "./payload.ts";
+import type { PayloadPolicy } from "./contamination.ts";
 
 /** What a live run needs of its registry. */
 export interface RunHost extends PayloadPolicy {

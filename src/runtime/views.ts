@@ -7,12 +7,12 @@ import { foldRun } from "../../machines/run-view.ts";
 import type { RunEvent } from "../../protocol/event.ts";
 import type { Offset, StreamKey } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
-import type { EventLog, ReadLimit, RunRecord } from "../log/event-log.ts";
+import type { EventLog, RunRecord } from "../log/event-log.ts";
+import { runPages } from "../log/run-pages.ts";
 import { eventObject } from "./frames.ts";
 import type { RunKey } from "./run-desk.ts";
 import { runKey } from "./run-desk.ts";
 
-const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
 /** Folds that are kept; the oldest goes. */
 const maxKept = 256;
 
@@ -32,16 +32,8 @@ export class Views {
     const key = runKey(tenantId, runId);
     const before = this.kept.get(key);
     let fold = before && before.view.seq <= seq ? before : undefined;
-    let afterSeq = fold?.view.seq ?? 0;
-    while (afterSeq < seq) {
-      const events = await this.log.readRun(tenantId, runId, afterSeq, page);
-      for (const event of events) {
-        if ((event.seq ?? 0) <= seq) fold = foldRun(fold, eventObject(event) as unknown as RunEvent);
-      }
-      const last = events.at(-1)?.seq;
-      if (last === undefined) break;
-      afterSeq = last;
-    }
+    for await (const events of runPages(this.log, record, fold?.view.seq ?? 0))
+      for (const event of events) fold = foldRun(fold, eventObject(event) as RunEvent);
     if (fold === undefined) return undefined;
     this.keep(key, fold, record.ended !== undefined);
     return this.isStalled(record) ? { ...fold.view, stalled: true } : fold.view;
