@@ -82,10 +82,15 @@ function closeCall(context: RunContext, data: Completion): Partial<RunContext> {
   return { calls, open, before: open > 0 ? "toolExecuting" : "toolCompleted" };
 }
 
-function openApprovals(context: RunContext, data: EventDataOf<"agent_suspended">): RunContext["approvals"] {
-  const asked = (data.approvals ?? []).map(({ approvalId }) => [approvalId, "open"] as const);
+function asked(
+  context: RunContext,
+  { approvals: wanted = [] }: EventDataOf<"agent_suspended">,
+): Pick<RunContext, "approvals" | "answered"> {
+  const open = wanted.map(({ approvalId }) => [approvalId, "open"] as const);
   // The first answer wins, also when the runner asks the same again.
-  return { ...Object.fromEntries(asked), ...context.approvals };
+  const approvals = { ...Object.fromEntries(open), ...context.approvals };
+  // Who asks nothing but what was answered waits for nobody.
+  return { approvals, answered: open.length > 0 && !Object.values(approvals).includes("open") };
 }
 
 const runSetup = setup({
@@ -137,9 +142,7 @@ const runSetup = setup({
     }),
     close: assign(({ context, event }) => (event.type === "tool_completed" ? closeCall(context, event.data) : {})),
     suspend: assign(({ context, event }, { from }: { readonly from: Exclude<LivingState, "suspended"> }) =>
-      event.type === "agent_suspended"
-        ? { before: from, approvals: openApprovals(context, event.data), answered: false }
-        : {},
+      event.type === "agent_suspended" ? { before: from, ...asked(context, event.data) } : {},
     ),
     resume: assign({ before: null, answered: false }),
     resolve: assign(({ context, event }) => {

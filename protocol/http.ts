@@ -11,6 +11,9 @@ import type { RunState, RunView } from "./run-view.ts";
 
 export const minLeaseMs = 1_000;
 export const maxLeaseMs = 3_600_000;
+/** How long a run may live at most, and at least. */
+export const minDeadlineMs = 1_000;
+export const maxDeadlineMs = 30 * 86_400_000;
 export const maxEventsPerPublish = 1_000;
 export const maxAckWaitMs = 10_000;
 export const defaultCancelDeadlineMs = 10_000;
@@ -42,6 +45,7 @@ export const startRunSchema = z.strictObject({
   profile: z.optional(profileSchema),
   onIllegal: z.optional(onIllegalSchema),
   leaseMs: z.optional(z.int().check(z.minimum(minLeaseMs), z.maximum(maxLeaseMs))),
+  deadlineMs: z.optional(z.int().check(z.minimum(minDeadlineMs), z.maximum(maxDeadlineMs))),
   mode: z.optional(modeSchema),
 });
 export type StartRunBody = z.infer<typeof startRunSchema>;

@@ -46,8 +46,8 @@ export interface RuncastOptions
   /** Origins beside the server's own that browsers may connect from. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
-   * Hears of each run that a former process of this store left unfinished, before connections are taken. Claim it
-   * to go on with it; otherwise its lease runs out and it is interrupted.
+   * Hears of each run that a former process of this store left unfinished, soon after the start and one by one. Claim
+   * it to go on with it; otherwise its lease runs out and it is interrupted.
    */
   readonly onOrphan?: ((record: RunRecord) => void) | undefined;
 }

@@ -34,24 +34,17 @@ function textOf({ data }: UserCommand): string {
 /** Makes the demo's part of a server. */
 export function demoServer(journal: Journal, options?: DemoAgentOptions): DemoServer {
   const agent = createDemoAgent(options);
-  const orphans: RunRecord[] = [];
   const begun = Promise.withResolvers<Runcast>();
 
   return {
-    onOrphan: (record) => {
-      if (record.agent === agent.name) orphans.push(record);
+    onOrphan: ({ agent: name, runId, tenantId }) => {
+      if (name !== agent.name) return;
+      begun.promise
+        .then((runcast) => runcast.claim(runId, tenantId))
+        .then((run) => run.failed(restarted))
+        .catch((cause: unknown) => journal.write("warn", "an orphaned demo run could not be ended", { runId, cause }));
     },
-    begin: (runcast) => {
-      begun.resolve(runcast);
-      for (const { runId, tenantId } of orphans) {
-        runcast
-          .claim(runId, tenantId)
-          .then((run) => run.failed(restarted))
-          .catch((cause: unknown) =>
-            journal.write("warn", "an orphaned demo run could not be ended", { runId, cause }),
-          );
-      }
-    },
+    begin: (runcast) => begun.resolve(runcast),
     onCommand: async (command) => {
       const text = textOf(command);
       const { tenantId, userId, threadId } = command;

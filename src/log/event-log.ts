@@ -45,6 +45,8 @@ export interface RunRecord {
   readonly onIllegal: OnIllegal;
   readonly mode: Mode;
   readonly leaseMs: number;
+  /** How long it may live. Undefined: as long as it likes. */
+  readonly deadlineMs?: number | undefined;
   readonly parentRunId?: RunId | undefined;
   /** Digest of the body that made it: the same call again is answered, another is a conflict. */
   readonly startDigest: string;

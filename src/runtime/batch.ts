@@ -2,10 +2,10 @@
  * What one run says within one turn of the event loop: the rows of one append, and the one outcome that all who
  * said a part of it wait for.
  */
-import type { EventDataOf } from "../../protocol/event.ts";
 import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { NewEvent } from "../log/event-log.ts";
+import type { DatedEvent } from "./run-dates.ts";
 
 /** One append holds at most this; more goes into the next. */
 export const maxBatchRows = 1_000;
@@ -26,7 +26,8 @@ export class Batch {
   readonly reject: (error: Error) => void;
   ended: TerminalState | undefined;
   approvals: string[] | undefined;
-  cancel: EventDataOf<"cancel_requested"> | undefined;
+  /** What sets or settles a date of the run. */
+  dated: DatedEvent[] | undefined;
 
   constructor(afterSeq: Seq, fence: Fence | undefined, time: string) {
     this.afterSeq = afterSeq;
@@ -50,7 +51,11 @@ export class Batch {
     return row;
   }
 
-  noteApprovals({ approvals = [] }: EventDataOf<"agent_suspended">): void {
-    this.approvals = [...(this.approvals ?? []), ...approvals.map(({ approvalId }) => approvalId)];
+  noteDated(event: DatedEvent): void {
+    this.dated ??= [];
+    this.dated.push(event);
+    if (event.type !== "agent_suspended") return;
+    const asked = (event.data.approvals ?? []).map(({ approvalId }) => approvalId);
+    this.approvals = [...(this.approvals ?? []), ...asked];
   }
 }

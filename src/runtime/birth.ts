@@ -30,6 +30,7 @@ export function newRun({ tenantId, runId, body, leaseMs, time }: Birth): NewRun 
     onIllegal: body.onIllegal ?? "reject",
     mode: body.mode ?? "regular",
     leaseMs: body.leaseMs ?? leaseMs,
+    deadlineMs: body.deadlineMs,
     parentRunId: body.parentRunId === undefined ? undefined : asRunId(body.parentRunId),
     startDigest: bodyDigest({ ...body, runId, tenantId }),
     startedAt: time,

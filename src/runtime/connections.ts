@@ -9,7 +9,7 @@ import type { HelloFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
-import type { SavedCursor } from "../log/event-log.ts";
+import type { RunRecord, SavedCursor } from "../log/event-log.ts";
 import type { Commands } from "./commands.ts";
 import { UserConnection } from "./connection.ts";
 import type { ConnectionHost } from "./connection.ts";
@@ -98,13 +98,17 @@ export class Connections {
   }
 
   /** Beside the stream, to every connection of a user: a run of theirs is stalled, or is no longer. */
-  tellStalled(stream: StreamKey, runId: RunId, stalled: boolean): void {
+  tellStalled({ stream, runId }: RunRecord, stalled: boolean): void {
     const known = this.stalled.get(stream) ?? new Set();
     if (stalled) this.stalled.set(stream, known.add(runId));
     else known.delete(runId);
     if (known.size === 0) this.stalled.delete(stream);
     const encoded = encodeFrame({ type: "status", run: { runId, stalled } });
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
+  }
+
+  isStalled({ stream, runId }: RunRecord): boolean {
+    return this.stalled.get(stream)?.has(runId) ?? false;
   }
 
   /** Calls `task` whenever a device of this user acknowledges or leaves; the answer stops it. */

@@ -1,6 +1,6 @@
 /**
- * The runtime as layers: an event log below, the parts above. Building opens the doors once the store has been
- * read; releasing drains, so whoever holds the scope cannot forget it.
+ * The runtime as layers: an event log below, the parts above. Building opens the doors; releasing drains, so
+ * whoever holds the scope cannot forget it.
  */
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -13,7 +13,7 @@ import type { RuntimeOptions } from "./options.ts";
 import { Runtime } from "./runtime.ts";
 
 export interface RuntimeLayerOptions extends Omit<RuntimeOptions, "log"> {
-  /** Hears of every run that a former process left unfinished, before the doors open. */
+  /** Hears of every run that a former process left unfinished, one by one while the doors are open. */
   readonly onOrphan?: ((record: RunRecord) => void) | undefined;
 }
 
@@ -27,7 +27,8 @@ export const partsLayer = ({ onOrphan, ...options }: RuntimeLayerOptions): Layer
       const log = yield* EventLogTag;
       const parts = makeRuntime({ ...options, log });
       yield* Effect.addFinalizer(() => parts.service.drain);
-      yield* Effect.promise(() => parts.start(onOrphan));
+      // The doors are open; a store full of unfinished runs is looked through behind them.
+      void parts.start(onOrphan);
       return parts;
     }),
   );

@@ -55,6 +55,14 @@ export class Lease {
     this.check();
   }
 
+  /** The same, when the owner has been told already. */
+  goOnStalled(): void {
+    this.isStalled = true;
+    this.untilMono = this.clock.mono();
+    this.lostMono = this.untilMono + this.terms.graceMs;
+    this.deadline.moveTo(this.lostMono);
+  }
+
   end(): void {
     this.isOver = true;
     this.deadline.cancel();

@@ -6,7 +6,7 @@
  * it, and the next call builds a new one from the log.
  */
 import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
-import type { EventDataOf, EventInput } from "../../protocol/event.ts";
+import type { EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
@@ -19,6 +19,8 @@ import { judge, ownStep } from "./judge.ts";
 import type { Prepared } from "./payload.ts";
 import { prepare } from "./payload.ts";
 import { Receipt } from "./receipt.ts";
+import type { DatedEvent } from "./run-dates.ts";
+import { isDated } from "./run-dates.ts";
 import type { PublishTerms, RunHost } from "./run-host.ts";
 import { RunKeys } from "./run-keys.ts";
 import { breakdownError, endOf } from "./write-failure.ts";
@@ -35,8 +37,8 @@ export class LiveRun {
   actor: RunActor;
   /** Its runner was heard: the lease listens. */
   onHeard: () => void = nothing;
-  /** Somebody asked it to stop, and that is durable. */
-  onCancelRequested: (data: EventDataOf<"cancel_requested">) => void = nothing;
+  /** A date of it was set or settled, and that is durable. `atMs`: milliseconds since 1970. */
+  onDated: (event: DatedEvent, atMs: number) => void = nothing;
   private readonly owner: UserId;
   private readonly host: RunHost;
   private readonly keys: RunKeys;
@@ -165,8 +167,7 @@ export class LiveRun {
       const row = batch.add(this.host.nextId(), event.type, text, this.record.threadId, terms.traceparent);
       if (source === undefined) row.repaired = true;
       row.key = this.keys.remember(event.key, source?.digest, this.seq);
-      if (event.type === "agent_suspended") batch.noteApprovals(event.data);
-      if (event.type === "cancel_requested") batch.cancel = event.data;
+      if (isDated(event)) batch.noteDated(event);
     }
     this.ending = verdict.ended;
     batch.ended = verdict.ended;
@@ -241,7 +242,7 @@ export class LiveRun {
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
     if (batch.ended) this.host.drop(this, batch.ended);
-    else if (batch.cancel) this.onCancelRequested(batch.cancel);
+    else for (const event of batch.dated ?? []) this.onDated(event, Date.parse(batch.time));
     batch.resolve(firstOffset - batch.afterSeq);
   }
 

@@ -17,17 +17,19 @@ import { eventIds } from "./event-id.ts";
 import { mayTouch, nameOf, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
 import { pageOf, summaryOf } from "./listing.ts";
-import type { LiveRun } from "./live-run.ts";
 import { notify } from "./notices.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
 import { Orphans } from "./orphans.ts";
+import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { Supervisor } from "./supervisor.ts";
 import { Views } from "./views.ts";
 
+/** How long a drain waits for the log before it says goodbye to the users. */
+const drainWriteMs = 2_000;
 /** A page of a read in bytes of data: answers stay bounded whatever the events hold. */
 const maxPageBytes = 4 * 1_048_576;
 
@@ -35,7 +37,10 @@ export interface RuntimeParts {
   readonly service: RuntimeService;
   readonly runs: Runs;
   readonly supervisor: Supervisor;
-  /** Reads the store's unfinished runs and opens the doors. `onOrphan` hears of each run that was left behind. */
+  /**
+   * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
+   * behind; the answer resolves after the last and never rejects.
+   */
   readonly start: (onOrphan?: (record: RunRecord) => void) => Promise<void>;
 }
 
@@ -54,12 +59,13 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log);
-  const tellStalled = ({ record }: LiveRun, stalled: boolean): void =>
-    connections.tellStalled(record.stream, record.runId, stalled);
-  const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled: tellStalled });
-  const views = new Views(log, ({ tenantId, runId }) => runs.atHand(tenantId, runId)?.lease.isStalled ?? false);
+  const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
+  const takeOrphan = (key: RunKey): boolean => orphans.take(key);
+  const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled, takeOrphan });
+  const views = new Views(log, (record) => connections.isStalled(record));
   const approvals = new Approvals(log, runs, views);
-  const orphans = new Orphans(log, deadlines, runs);
+  const { graceMs, journal } = settings;
+  const orphans = new Orphans({ log, deadlines, runs, views, graceMs, journal, timeText, onStalled });
   const commands = new Commands(settings, {
     cancel: (caller, runId, body) => cancel(caller, undefined, runId, body),
     resolveApproval: (caller, approvalId, body) => approvals.resolve(caller, undefined, approvalId, body),
@@ -198,9 +204,13 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       supervisor.tell({ type: "stop.requested" });
       const desks = [...runs.all()];
       for (const desk of desks) if (desk.isEmbedded) desk.interrupt("shutdown");
+      // What was accepted, and how it ends, is told before the goodbye; a log that is silent keeps nobody here.
+      const written = Promise.all(desks.map((desk) => desk.run.settled()));
+      await Promise.race([written, new Promise<void>((resolve) => void clock.after(drainWriteMs, resolve))]);
       await connections.drain();
-      await Promise.all(desks.map((desk) => desk.run.settled()));
+      await written;
       unwatch();
+      orphans.stop();
       deadlines.stop();
       supervisor.tell({ type: "drain.finished" });
     }),
@@ -210,9 +220,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     service,
     runs,
     supervisor,
-    start: async (onOrphan = () => {}) => {
-      await orphans.sweep(onOrphan);
+    start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
+      return orphans.sweep(onOrphan);
     },
   };
 }

@@ -8,6 +8,8 @@ import type { EventLog, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { runPages } from "../log/run-pages.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { RunActor } from "./judge.ts";
+import type { DatedEvent } from "./run-dates.ts";
+import { isDated } from "./run-dates.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Every lifecycle event of every run passes it: the same machine, stepped by table. */
@@ -24,14 +26,25 @@ export function spawnRun(
   return actor.start();
 }
 
-/** Tells the actor everything that the log holds of the run, up to `record.seq`. */
-export async function replay(log: EventLog, record: RunRecord, actor: RunActor): Promise<void> {
+/** A date that was set or settled before this process, or this desk, had the run. */
+export interface PastDate {
+  readonly event: DatedEvent;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** Tells the actor everything that the log holds of the run, up to `record.seq`. The answer: its dates, in order. */
+export async function replay(log: EventLog, record: RunRecord, actor: RunActor): Promise<readonly PastDate[]> {
+  const past: PastDate[] = [];
   for await (const events of runPages(log, record, 0)) {
     for (const event of events) {
       const fact = factOf(event);
-      if (fact) actor.send(fact);
+      if (fact === undefined) continue;
+      actor.send(fact);
+      if (isDated(fact)) past.push({ event: fact, atMs: Date.parse(event.time) });
     }
   }
+  return past;
 }
 
 /** What the run machine must hear of a stored event; undefined for payload. */

@@ -4,13 +4,16 @@
  */
 import type { EventDataOf } from "../../protocol/event.ts";
 import type { CancelBody } from "../../protocol/http.ts";
-import { defaultCancelDeadlineMs, maxCancelDeadlineMs } from "../../protocol/http.ts";
+import { defaultCancelDeadlineMs } from "../../protocol/http.ts";
 import type { RunId, TenantId } from "../../protocol/ids.ts";
+import type { RunRecord } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { Lease } from "./lease.ts";
 import type { LiveRun } from "./live-run.ts";
+import type { PastDate } from "./run-actor.ts";
+import { RunDates } from "./run-dates.ts";
 import type { RunEnd } from "./run-host.ts";
 
 export type RunKey = string;
@@ -24,9 +27,14 @@ export interface DeskTerms {
   readonly journal: Journal;
   readonly graceMs: number;
   /** Tells the owner's connections, beside the stream. */
-  readonly onStalled: (run: LiveRun, stalled: boolean) => void;
+  readonly onStalled: (record: RunRecord, stalled: boolean) => void;
   readonly onInterrupted: () => void;
+  /** Asks these children to stop. */
+  readonly stopChildren: (parent: RunRecord, children: readonly RunId[], request: StopRequest) => void;
 }
+
+/** Who asks, why, and how long the runner may take. */
+export type StopRequest = EventDataOf<"cancel_requested">;
 
 const askedToStop = "the user asked the run to stop";
 
@@ -38,24 +46,37 @@ export class RunDesk {
   private controller: AbortController | undefined;
   private abortReason: string | undefined;
   private embedded: WeakRef<object> | undefined;
-  private cancelDeadline: Deadline | undefined;
+  private readonly dates: RunDates;
   /** Living runs that this one made. Told twice is told once, so that word of a child may be repeated. */
-  private readonly children = new Set<RunKey>();
+  private readonly children = new Set<RunId>();
 
-  constructor(run: LiveRun, terms: DeskTerms) {
+  constructor(run: LiveRun, terms: DeskTerms, past: readonly PastDate[] = []) {
     this.run = run;
     this.terms = terms;
     run.onHeard = () => this.lease.renew();
-    run.onCancelRequested = (data) => this.cancelRequested(data);
+    this.dates = new RunDates({
+      clock: terms.clock,
+      deadlines: terms.deadlines,
+      startedAtMs: Date.parse(run.record.startedAt),
+      limitMs: run.record.deadlineMs,
+      onCancelDue: (request) => this.cancelDue(request),
+      onApprovalExpired: (approvalId) => this.approvalExpired(approvalId),
+      onLimit: () => this.interrupt("deadline"),
+    });
+    for (const { event, atMs } of past) this.dates.hear(event, atMs);
+    run.onDated = (event, atMs) => {
+      this.dates.hear(event, atMs);
+      if (event.type === "cancel_requested") this.cancelRequested(event.data);
+    };
     this.lease = new Lease(terms.clock, terms.deadlines, {
       leaseMs: run.record.leaseMs,
       graceMs: terms.graceMs,
       runnerIsHere: () => this.embedded?.deref() !== undefined,
       isWaiting: () => run.isWaiting,
-      onStalled: (stalled) => terms.onStalled(run, stalled),
+      onStalled: (stalled) => terms.onStalled(run.record, stalled),
       onLost: () => this.interrupt("lease_expired"),
     });
-    if (run.isCancelling) this.cancelRequested({});
+    if (run.isCancelling) this.abort(askedToStop);
   }
 
   /** Goes on where `before` stood, which a write of unknown outcome has ended: runner and signal are the same. */
@@ -75,15 +96,21 @@ export class RunDesk {
     this.lease.renew();
   }
 
-  /** False: it was known. */
-  childStarted(child: RunKey): boolean {
+  /** A child is about to be made: this run must not complete meanwhile. False: it was known. */
+  reserveChild(child: RunId): boolean {
     if (this.children.has(child)) return false;
     this.children.add(child);
     this.run.actor.send({ type: "child.started" });
     return true;
   }
 
-  childEnded(child: RunKey): void {
+  /** A child is there. One that comes while this run is asked to stop is asked, too. */
+  childStarted(child: RunId): void {
+    this.reserveChild(child);
+    if (this.run.isCancelling) this.terms.stopChildren(this.run.record, [child], { by: "parent" });
+  }
+
+  childEnded(child: RunId): void {
     if (this.children.delete(child)) this.run.actor.send({ type: "child.ended" });
   }
 
@@ -115,7 +142,7 @@ export class RunDesk {
 
   /** Ends the run in the runner's place. */
   interrupt(reason: "lease_expired" | "deadline" | "shutdown"): void {
-    this.writeTerminal(() =>
+    this.writeOwn(() =>
       this.run.publish([{ type: "agent_interrupted", data: { reason } }], { bySupervisor: true }).then(() => {
         this.terms.onInterrupted();
       }),
@@ -125,7 +152,13 @@ export class RunDesk {
   /** Frees all of it. While nobody knows what became of a write, the runner goes on: the next desk adopts it. */
   end(end: RunEnd): void {
     this.lease.end();
-    this.cancelDeadline?.cancel();
+    this.dates.end();
+    // What they work for is gone.
+    if (end === "failed" || end === "cancelled" || end === "interrupted")
+      this.terms.stopChildren(this.run.record, [...this.children], {
+        by: "parent",
+        reason: `the parent run is ${end}`,
+      });
     if (end !== "unknown") this.abort(end === "fenced" ? "another runner has taken the run over" : `the run is ${end}`);
   }
 
@@ -136,23 +169,33 @@ export class RunDesk {
     if (controller && !controller.signal.aborted) controller.abort(new DOMException(this.abortReason, "AbortError"));
   }
 
-  private cancelRequested({ by, reason, deadlineMs }: EventDataOf<"cancel_requested">): void {
-    const data = { by: by ?? "user", reason: reason ?? "not stopped by its runner in time" };
-    const waitMs = Math.min(deadlineMs ?? defaultCancelDeadlineMs, maxCancelDeadlineMs);
-    this.cancelDeadline?.cancel();
-    this.cancelDeadline = this.terms.deadlines.after(waitMs, () => {
-      // Refused in time: the run goes on.
-      if (!this.run.isCancelling) return;
-      this.writeTerminal(() => this.run.publish([{ type: "agent_cancelled", data }], { bySupervisor: true }));
-    });
-    this.abort(reason ?? askedToStop);
+  private cancelRequested(request: EventDataOf<"cancel_requested">): void {
+    this.abort(request.reason ?? askedToStop);
+    this.terms.stopChildren(this.run.record, [...this.children], request);
   }
 
-  /** A terminal that the log did not take ends this desk; the one that is built next owes it again. */
-  private writeTerminal(write: () => Promise<unknown>): void {
+  private cancelDue({ by, reason }: EventDataOf<"cancel_requested">): void {
+    // Refused in time: the run goes on.
+    if (!this.run.isCancelling) return;
+    const data = { by: by ?? "user", reason: reason ?? "not stopped by its runner in time" };
+    this.writeOwn(() => this.run.publish([{ type: "agent_cancelled", data }], { bySupervisor: true }));
+  }
+
+  /** Nobody answered in time: that is a no, which whoever comes later is told. */
+  private approvalExpired(approvalId: string): void {
+    if (this.run.actor.getSnapshot().context.approvals[approvalId] !== "open") return;
+    const data = { approvalId, decision: "deny", by: "expiry" } as const;
+    this.writeOwn(async () => {
+      await this.run.publish([{ type: "approval_resolved", data }], { bySupervisor: true });
+      this.lease.renew();
+    });
+  }
+
+  /** What the log did not take ends this desk; the one that is built next owes it again. */
+  private writeOwn(write: () => Promise<unknown>): void {
     if (this.run.isOver) return;
     write().catch((cause: unknown) => {
-      this.terms.journal.write("error", "run.terminalNotWritten", { runId: this.run.record.runId, cause });
+      this.terms.journal.write("error", "run.ownEventNotWritten", { runId: this.run.record.runId, cause });
     });
   }
 }

@@ -1,9 +1,9 @@
 /** What the registry of runs is made of, counts, and answers with. */
 import type { StartRunAnswer } from "../../protocol/http.ts";
+import type { RunRecord } from "../log/event-log.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { LiveRun } from "./live-run.ts";
 import type { Settings } from "./options.ts";
-import type { RunDesk } from "./run-desk.ts";
+import type { RunDesk, RunKey } from "./run-desk.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface RunsTerms {
@@ -12,7 +12,9 @@ export interface RunsTerms {
   readonly deadlines: Deadlines;
   readonly nextId: () => string;
   readonly timeText: () => string;
-  readonly onStalled: (run: LiveRun, stalled: boolean) => void;
+  readonly onStalled: (record: RunRecord, stalled: boolean) => void;
+  /** A desk watches this run from here on. True: it is stalled, and its owner was told so. */
+  readonly takeOrphan: (key: RunKey) => boolean;
 }
 
 export interface StartedRun {

@@ -4,18 +4,20 @@
  */
 import type { EventInput } from "../../protocol/event.ts";
 import type { PublishAnswer, StartRunBody } from "../../protocol/http.ts";
-import type { Fence, RunId, Seq, StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
+import type { Fence, RunId, Seq, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import type { RunState } from "../../protocol/run-view.ts";
 import { LogUnavailable, NotFound, RunEnded } from "../errors.ts";
 import type { Append, EventLog, NewRun, RunRecord } from "../log/event-log.ts";
 import { Apart } from "./apart.ts";
 import { newRun, requireSame, startEvent } from "./birth.ts";
+import { Family, livingParent } from "./family.ts";
 import { LateEvents } from "./late-events.ts";
 import { LiveRun } from "./live-run.ts";
 import { Receipt } from "./receipt.ts";
-import type { RunKey } from "./run-desk.ts";
+import type { DeskTerms, RunKey } from "./run-desk.ts";
 import { RunDesk, runKey } from "./run-desk.ts";
+import type { PastDate } from "./run-actor.ts";
 import { replay, spawnRun } from "./run-actor.ts";
 import type { PublishTerms, RunEnd, RunHost } from "./run-host.ts";
 import type { RunsCounts, RunsTerms, StartedRun } from "./runs-terms.ts";
@@ -35,12 +37,19 @@ export class Runs {
   private readonly lost = new Map<RunKey, RunDesk>();
   private readonly host: RunHost;
   private readonly late: LateEvents;
+  private readonly family: Family;
 
   constructor(terms: RunsTerms) {
     this.terms = terms;
     this.log = terms.settings.log;
     const apart = new Apart(this.log, terms.timeText);
     this.late = new LateEvents(this.log, apart);
+    this.family = new Family({
+      journal: terms.settings.journal,
+      atHand: (...run) => this.atHand(...run),
+      find: (...run) => this.find(...run),
+      comingBack: (...run) => this.comingBack.get(runKey(...run)),
+    });
     this.host = {
       log: this.log,
       nextId: terms.nextId,
@@ -90,11 +99,10 @@ export class Runs {
     const birth = { tenantId, runId, body, leaseMs: this.terms.settings.leaseMs, time: this.terms.timeText() };
     const record = newRun(birth);
     const event = startEvent(birth, this.terms.nextId(), this.host, traceparent);
-    const key = runKey(tenantId, runId);
     // It ended while we came here: asked again it says so.
     if (parent?.run.isOver) return this.start(tenantId, { ...body, runId }, traceparent);
     // Before it is written: its parent must not complete meanwhile.
-    const isReserved = parent?.childStarted(key) ?? false;
+    const isReserved = parent?.reserveChild(runId) ?? false;
     const append: Append = {
       stream,
       events: [event],
@@ -106,7 +114,7 @@ export class Runs {
       this.lookAfter(record);
       throw cause;
     });
-    if (appended.kind !== "appended" && isReserved) parent?.childEnded(key);
+    if (appended.kind !== "appended" && isReserved) parent?.childEnded(runId);
     if (appended.kind === "run_exists") return this.asBefore(appended.run, record);
     if (appended.kind !== "appended")
       throw new LogUnavailable({ message: `the run was not made: ${appended.kind}`, retryAfterMs: 0 });
@@ -115,7 +123,7 @@ export class Runs {
     actor.send({ type: "agent_started", data: { agent: body.agent } });
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
     const desk = this.sit(new LiveRun(this.host, live, actor, true));
-    this.tellParent(live, (now) => now.childStarted(key));
+    this.family.tellParent(live, (now) => now.childStarted(runId));
     this.counts.eventsAccepted += 1;
     return { answer: { runId, fence, seq, offset, epoch }, created: true, desk };
   }
@@ -198,7 +206,7 @@ export class Runs {
       const { tenantId, runId } = record;
       void this.find(tenantId, runId).then(
         (found) => {
-          if (found === undefined) this.tellParent(record, (parent) => parent.childEnded(runKey(tenantId, runId)));
+          if (found === undefined) this.family.tellParent(record, (parent) => parent.childEnded(runId));
         },
         () => this.lookAfter(record),
       );
@@ -206,14 +214,14 @@ export class Runs {
   }
 
   /** One run is one desk: who comes second gets the one that is there. */
-  private sit(run: LiveRun): RunDesk {
+  private sit(run: LiveRun, past?: readonly PastDate[]): RunDesk {
     const there = this.atHand(run.record.tenantId, run.record.runId);
     if (there && !there.run.isOver) {
       this.terms.supervisor.release(run.actor);
       return there;
     }
     const { settings, deadlines, onStalled } = this.terms;
-    const desk = new RunDesk(run, {
+    const terms: DeskTerms = {
       clock: settings.clock,
       deadlines,
       journal: settings.journal,
@@ -222,8 +230,12 @@ export class Runs {
       onInterrupted: () => {
         this.counts.runsInterrupted += 1;
       },
-    });
-    this.desks.set(runKey(run.record.tenantId, run.record.runId), desk);
+      stopChildren: (...request) => this.family.stopChildren(...request),
+    };
+    const desk = new RunDesk(run, terms, past);
+    const key = runKey(run.record.tenantId, run.record.runId);
+    this.desks.set(key, desk);
+    if (this.terms.takeOrphan(key)) desk.lease.goOnStalled();
     return desk;
   }
 
@@ -231,7 +243,7 @@ export class Runs {
     const { tenantId, runId } = run.record;
     const key = runKey(tenantId, runId);
     const isAlive = end === "unknown" || end === "fenced";
-    if (!isAlive) this.tellParent(run.record, (parent) => parent.childEnded(key));
+    if (!isAlive) this.family.tellParent(run.record, (parent) => parent.childEnded(runId));
     const desk = this.desks.get(key);
     if (desk?.run !== run) return;
     this.desks.delete(key);
@@ -240,22 +252,6 @@ export class Runs {
     if (!isAlive) return;
     if (end === "unknown") this.lost.set(key, desk);
     this.lookAfter(run.record);
-  }
-
-  /** Word of a child for its parent. One that is being brought back may have missed it: it hears it then. */
-  private tellParent(
-    { tenantId, parentRunId }: Pick<RunRecord, "tenantId" | "parentRunId">,
-    tell: (parent: RunDesk) => void,
-  ): void {
-    if (parentRunId === undefined) return;
-    const parent = this.atHand(tenantId, parentRunId);
-    if (parent) return tell(parent);
-    this.comingBack.get(runKey(tenantId, parentRunId))?.then(
-      (back) => {
-        if (back instanceof RunDesk) tell(back);
-      },
-      () => {},
-    );
   }
 
   private async bringBack(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
@@ -267,14 +263,14 @@ export class Runs {
     if (record === undefined || record.ended !== undefined) {
       this.lost.delete(key);
       before?.end(record?.ended ?? "interrupted");
-      if (record) this.tellParent(record, (parent) => parent.childEnded(key));
+      if (record) this.family.tellParent(record, (parent) => parent.childEnded(runId));
       return record;
     }
     const actor = this.host.actor(record);
-    await replay(this.log, record, actor);
+    const past = await replay(this.log, record, actor);
     const { runs } = await this.log.living(record.stream);
-    const desk = this.sit(new LiveRun(this.host, record, actor, false));
-    for (const child of runs) if (child.parentRunId === runId) desk.childStarted(runKey(tenantId, child.runId));
+    const desk = this.sit(new LiveRun(this.host, record, actor, false), past);
+    for (const child of runs) if (child.parentRunId === runId) desk.childStarted(child.runId);
     if (before) desk.adopt(before);
     this.lost.delete(key);
     return desk;
@@ -292,12 +288,4 @@ export class Runs {
       desk: found instanceof RunDesk ? found : undefined,
     };
   }
-}
-
-/** Fails: throws `NotFound` for a parent that is missing or somebody else's, `RunEnded`. */
-function livingParent(found: RunDesk | RunRecord | undefined, stream: StreamKey): RunDesk {
-  const record = found instanceof RunDesk ? found.run.record : found;
-  if (found === undefined || record?.stream !== stream) throw new NotFound({ what: "run" });
-  if (!(found instanceof RunDesk)) throw new RunEnded({ state: found.ended ?? "completed" });
-  return found;
 }

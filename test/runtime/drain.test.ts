@@ -50,6 +50,42 @@ describe("draining", () => {
     expect(events).toMatchObject([{ type: "agent_interrupted", data: '{"reason":"shutdown"}' }]);
   });
 
+  it("tells the owner how those runs end before it says goodbye", async () => {
+    const { connect, call, parts, clock } = await runtimeUnderTest();
+    const tab = await connect("alice", { from: "start" });
+    const { desk } = await parts.runs.start(asTenantId("default"), { userId: "alice", agent: "tester" });
+    if (desk === undefined) throw new Error("the run is over");
+    const run = new EmbeddedRun(parts.runs, desk, eventIds(clock));
+    await call(parts.service.drain);
+    expect(tab.events().at(-1)).toMatchObject({ type: "agent_interrupted", runId: run.runId });
+    expect(tab.frames.slice(-2).map(({ type }) => type)).toEqual(["events", "goodbye"]);
+  });
+
+  it("says goodbye in time also while the log keeps silent", async () => {
+    const log = memoryLog();
+    const answers: (() => void)[] = [];
+    const silent = {
+      ...log,
+      append: async (append: Parameters<typeof log.append>[0]) => {
+        if (append.run?.create === undefined) await new Promise<void>((resolve) => void answers.push(resolve));
+        return log.append(append);
+      },
+    };
+    const { start, publish, connect, call, parts, clock, settle } = await runtimeUnderTest({ log: silent });
+    const tab = await connect("alice");
+    const { runId } = await start();
+    const last = publish(runId, 1, [note()]);
+    await settle();
+    const drained = call(parts.service.drain);
+    await clock.advance(2_000);
+    expect(tab.transport.ended?.code).toBe(1012);
+    expect(parts.service.state()).toBe("draining");
+    for (const answer of answers) answer();
+    expect(await last).toMatchObject({ seq: 2 });
+    await drained;
+    expect(parts.service.state()).toBe("stopped");
+  });
+
   it("waits until what was accepted is durable, and saves the cursors", async () => {
     const { start, publish, connect, call, parts, log, settle } = await runtimeUnderTest();
     const tab = await connect("alice", { from: "start" });

@@ -1,7 +1,10 @@
+import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { asRunId } from "../../protocol/ids.ts";
 import type { Epoch } from "../../protocol/ids.ts";
 import { memoryLog } from "../../src/log/memory.ts";
+import { makeRuntime } from "../../src/runtime/make-runtime.ts";
+import { manualClock } from "../../src/testing/manual-clock.ts";
 import { completed, delta, note, resumed, suspended, thinking } from "../support/events.ts";
 import { faultyLog } from "../support/faulty-log.ts";
 import { publisher, runtimeUnderTest, userOf } from "../support/runtime-under-test.ts";
@@ -200,6 +203,65 @@ describe("an orphan", () => {
     await after.clock.advance(leaseMs + graceMs + 2 * lateMs);
     expect(after.parts.service.stats().runsInterrupted).toBe(count);
     expect((await log.runs({ living: true, limit: 1 })).runs).toEqual([]);
+  });
+
+  it("keeps no door shut: who comes in at once is served while the store is looked through", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    await before.start();
+    let letRead = (): void => {};
+    const mayRead = new Promise<void>((resolve) => {
+      letRead = resolve;
+    });
+    const slow = { ...log, runs: (query: Parameters<typeof log.runs>[0]) => mayRead.then(() => log.runs(query)) };
+    const clock = manualClock();
+    const parts = makeRuntime({ ...options, log: slow, clock, authenticate: async (token) => userOf(token, 0) });
+    const orphans: string[] = [];
+    const lookedThrough = parts.start(({ runId }) => void orphans.push(runId));
+    expect(parts.service.state()).toBe("accepting");
+    const body = { userId: "alice", agent: "a", runId: "here" };
+    await Effect.runPromise(parts.service.startRun(publisher, body));
+    letRead();
+    await lookedThrough;
+    // What began here is no orphan.
+    expect(orphans).toHaveLength(1);
+    expect(orphans).not.toContain("here");
+  });
+
+  it("is not brought back before it must be ended, and then a few at a time", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ ...options, log });
+    const count = 200;
+    await Promise.all(Array.from({ length: count }, () => before.start()));
+    const after = await runtimeUnderTest({ ...options, log });
+    const most = { living: 0 };
+    log.watch(() => {
+      most.living = Math.max(most.living, after.parts.service.stats().livingRuns);
+    });
+    await after.clock.advance(leaseMs + graceMs - lateMs);
+    expect(after.parts.service.stats().livingRuns).toBe(0);
+    await after.clock.advance(3 * lateMs);
+    expect(after.parts.service.stats().runsInterrupted).toBe(count);
+    expect(most.living).toBeLessThan(count / 2);
+  });
+
+  it("that another process serves is left to it", async () => {
+    const log = memoryLog();
+    const one = await runtimeUnderTest({ ...options, log });
+    const two = await runtimeUnderTest({ ...options, log });
+    const tab = await two.connect("alice", { from: "start" });
+    const { runId } = await one.start();
+    // Found by the next sweep, and heard of again before each of its leases is over.
+    for (let passedMs = 0; passedMs < 10 * leaseMs; passedMs += leaseMs / 2) {
+      await one.publish(runId, 1, [note()]);
+      await one.clock.advance(leaseMs / 2);
+      await two.clock.advance(leaseMs / 2);
+    }
+    expect(tab.of("status")).toEqual([]);
+    expect(tab.events().every(({ type }) => type === "agent_started" || type === "x.note")).toBe(true);
+    // Its process dies without a word.
+    await two.clock.advance(30_000 + 2 * leaseMs + graceMs + 3 * lateMs);
+    expect(tab.events().at(-1)).toMatchObject({ type: "agent_interrupted", runId });
   });
 
   it("is interrupted also when the log does not answer at first", async () => {
