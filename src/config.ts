@@ -39,6 +39,7 @@ export interface Config {
   readonly apiKeys: readonly ApiKeyEntry[];
   readonly allowedOrigins: readonly string[];
   readonly commit: "fsync" | "os";
+  readonly heartbeatMs: number;
   readonly leaseMs: number;
   readonly graceMs: number;
   readonly retentionMs: number;
@@ -61,6 +62,9 @@ export interface ConfigSources {
 export const configFileName = "runcast.config.json";
 const dayMs = 86_400_000;
 const maxPort = 65_535;
+/** No client pings faster than once a second; proxies cut a line that is silent for longer than minutes. */
+const minHeartbeatMs = 1_000;
+const maxHeartbeatMs = 300_000;
 const maxGraceMs = dayMs;
 const minRetentionMs = 1_000;
 const maxRetentionMs = 3_650 * dayMs;
@@ -82,6 +86,11 @@ export const settings = {
     right: "origins like https://app.example.com, separated by commas",
   },
   commit: { env: "RUNCAST_COMMIT", default: "fsync", right: "fsync or os" },
+  heartbeatMs: {
+    env: "RUNCAST_HEARTBEAT_MS",
+    default: "15000",
+    right: `${minHeartbeatMs} to ${maxHeartbeatMs}`,
+  },
   leaseMs: { env: "RUNCAST_LEASE_MS", default: "30000", right: `${minLeaseMs} to ${maxLeaseMs}` },
   graceMs: { env: "RUNCAST_GRACE_MS", default: "30000", right: `0 to ${maxGraceMs}` },
   retentionMs: {
@@ -173,6 +182,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     apiKeys: yield* parseApiKeys(apiKeys.text, apiKeys.called),
     allowedOrigins: yield* read("allowedOrigins", originList),
     commit: yield* read("commit", oneOf("fsync", "os")),
+    heartbeatMs: yield* read("heartbeatMs", wholeNumber(minHeartbeatMs, maxHeartbeatMs)),
     leaseMs: yield* read("leaseMs", wholeNumber(minLeaseMs, maxLeaseMs)),
     graceMs: yield* read("graceMs", wholeNumber(0, maxGraceMs)),
     retentionMs: yield* read("retentionMs", wholeNumber(minRetentionMs, maxRetentionMs)),

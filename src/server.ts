@@ -75,6 +75,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     auth,
     jwtIssuer: config.jwtIssuer,
     jwtAudience: config.jwtAudience,
+    heartbeatMs: config.heartbeatMs,
     leaseMs: config.leaseMs,
     graceMs: config.graceMs,
     confirmAuth: config.confirmAuth,

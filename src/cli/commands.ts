@@ -50,6 +50,12 @@ export const serveCommand: Command = {
       env: "RUNCAST_COMMIT",
       default: "fsync",
     },
+    "heartbeat-ms": {
+      value: "<ms>",
+      about: "between two pings; a connection that leaves two unanswered is closed",
+      env: "RUNCAST_HEARTBEAT_MS",
+      default: "15000",
+    },
     "lease-ms": {
       value: "<ms>",
       about: "a runner silent for so long is stalled",

@@ -127,9 +127,9 @@ export class UserConnection implements Connection {
     this.tell({ type: "transport.closed" });
   }
 
-  /** An ack of this connection, on the socket or beside it. */
+  /** An ack of this connection, on the socket or beside it. It counts for what it names, not for where we began. */
   ack(offset: Offset): void {
-    if (this.outbox?.ack(offset)) this.host.saveCursor(this, this.outbox.acked);
+    if (this.outbox?.ack(offset)) this.host.saveCursor(this, offset);
   }
 
   /** Frees everything; called once, on the way into `closed`. */

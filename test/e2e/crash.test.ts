@@ -4,6 +4,7 @@ import { apiKeys, BuiltServer, userToken } from "../support/built-server.ts";
 import { collect } from "../support/collecting-client.ts";
 import { HttpPublisher } from "../support/http-publisher.ts";
 import { call, readAll } from "../support/http-reader.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const kills = 5;
 const runCount = 4;
@@ -13,19 +14,9 @@ const maxBatch = 4;
 const patienceMs = 20_000;
 const lookMs = 1;
 
-/** Mulberry32: the same seed draws the same sizes and the same distances between kills. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
+/** The same seed draws the same sizes and the same distances between kills. */
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-const random = seeded(seed);
+const random = seededRandom(seed);
 
 let server: BuiltServer;
 beforeAll(async () => {

@@ -97,6 +97,20 @@ describe("a window", () => {
     expect(await log.ledger()).toMatchObject({ acked: 5, stored: 16 });
   });
 
+  it("acknowledges what an ack names and no more, wherever the connection began (I8)", async () => {
+    const { start, publish, connect, settle, log, clock } = await runtimeUnderTest();
+    const { runId } = await start();
+    await publish(runId, 1, many(20));
+    for (const hello of [{ from: "now" as const }, {}]) {
+      const tab = await connect("alice", hello);
+      tab.say({ type: "ack", offset: 0 });
+      tab.say({ type: "ack", offset: 3 });
+    }
+    await settle();
+    await clock.advance(1_000);
+    expect(await log.ledger()).toMatchObject({ acked: 3, stored: 18 });
+  });
+
   it("takes a million acks in its stride", async () => {
     const { start, publish, connect, settle } = await runtimeUnderTest({ windowEvents: 5 });
     const tab = await connect("alice", { from: "start" });

@@ -24,18 +24,35 @@ export function collect(
 ): CollectingClient {
   const client = connect({ token: () => userToken(userId), random: () => hasteShare, ...options });
   const seen: StreamEvent[] = [];
+  /** Those who wait for an event, and for which. */
+  const waiting = new Map<() => void, number>();
   const read = async (): Promise<void> => {
-    for await (const event of client.events()) seen.push(event);
+    for await (const event of client.events()) {
+      seen.push(event);
+      for (const [go, offset] of waiting) if (event.offset >= offset) go();
+    }
   };
   void read();
   return {
     client,
     seen,
-    has: async (offset) => {
-      await expect
-        .poll(() => seen.at(-1)?.offset ?? 0, { timeout: patienceMs, interval: lookMs })
-        .toBeGreaterThanOrEqual(offset);
-    },
+    has: (offset) =>
+      new Promise((resolve, reject) => {
+        if ((seen.at(-1)?.offset ?? 0) >= offset) return resolve();
+        const go = (): void => {
+          waiting.delete(go);
+          clearTimeout(timer);
+          resolve();
+        };
+        const late = (): void => {
+          waiting.delete(go);
+          const { state, lastError } = client.status;
+          const at = `at ${seen.at(-1)?.offset ?? 0}, ${state}, ${lastError?.message ?? "no error"}`;
+          reject(new Error(`offset ${offset} did not come within ${patienceMs} ms: ${at}`));
+        };
+        const timer = setTimeout(late, patienceMs);
+        waiting.set(go, offset);
+      }),
     live: async () => {
       await expect.poll(() => client.status.state, { timeout: patienceMs, interval: lookMs }).toBe("live");
     },

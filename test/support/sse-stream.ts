@@ -1,4 +1,7 @@
 /** A bare reader of `GET /v1/stream`: frames as they come, and what a browser would send to resume. */
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import type { ServerFrame } from "../../protocol/frames.ts";
 import type { StreamEvent } from "../../protocol/event.ts";
 
@@ -6,27 +9,29 @@ export class SseStream {
   readonly frames: ServerFrame[] = [];
   /** The newest `id:`: the next `Last-Event-ID`. */
   lastEventId: string | undefined;
-  private readonly controller: AbortController;
+  private readonly response: IncomingMessage;
   private waiting: (() => void)[] = [];
   private isOver = false;
 
-  private constructor(controller: AbortController) {
-    this.controller = controller;
+  private constructor(response: IncomingMessage) {
+    this.response = response;
   }
 
-  /** Fails when the answer is no stream. */
+  /** On a connection of its own. Fails when the answer is no stream. */
   static async open(url: string, token: string, query = "", headers: Record<string, string> = {}): Promise<SseStream> {
-    const controller = new AbortController();
-    const response = await fetch(`${url}/v1/stream${query}`, {
+    const asked = request(`${url}/v1/stream${query}`, {
+      agent: false,
       headers: { authorization: `Bearer ${token}`, ...headers },
-      signal: controller.signal,
     });
-    const { status, body } = response;
-    const type = response.headers.get("content-type") ?? "";
-    if (status !== 200 || body === null || !type.startsWith("text/event-stream"))
-      throw new Error(`no stream: ${status} ${type} ${await response.text()}`);
-    const stream = new SseStream(controller);
-    void stream.read(body);
+    asked.end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    // Cut in the middle: the body's end says so.
+    asked.on("error", () => {});
+    const type = response.headers["content-type"] ?? "";
+    if (response.statusCode !== 200 || !type.startsWith("text/event-stream"))
+      throw new Error(`no stream: ${response.statusCode} ${type} ${await text(response)}`);
+    const stream = new SseStream(response);
+    void stream.read();
     return stream;
   }
 
@@ -47,14 +52,14 @@ export class SseStream {
   }
 
   close(): void {
-    this.controller.abort();
+    this.response.destroy();
   }
 
-  private async read(body: ReadableStream<Uint8Array>): Promise<void> {
+  private async read(): Promise<void> {
     const decoder = new TextDecoder();
     let rest = "";
     try {
-      for await (const bytes of body) {
+      for await (const bytes of this.response) {
         const blocks = (rest + decoder.decode(bytes, { stream: true })).split("\n\n");
         rest = blocks.pop() ?? "";
         for (const block of blocks) this.take(block);

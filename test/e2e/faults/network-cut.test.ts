@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StreamEvent } from "../../../protocol/event.ts";
+import { CommandUnanswered } from "../../../src/client/client-error.ts";
+import type { Timers } from "../../../src/client/timers.ts";
+import { systemTimers } from "../../../src/client/timers.ts";
+import type { Started } from "../../support/black-box.ts";
+import { thinking } from "../../support/black-box.ts";
+import { apiKeys, userToken } from "../../support/built-server.ts";
+import { collect } from "../../support/collecting-client.ts";
+import { expectFolded, expectSettled, expectWhole, NetworkWorld } from "../../support/network-world.ts";
+import { SseStream } from "../../support/sse-stream.ts";
+import type { CutKind } from "../../support/tcp-pipe.ts";
+import { type Link, TcpProxy } from "../../support/tcp-proxy.ts";
+
+/** `CUT=rst`, `CUT=fin` or `CUT=close` cuts at every byte in that way; without it they take turns. */
+const cutKinds: readonly CutKind[] = ["rst", "fin", "close"];
+const given = process.env["CUT"];
+const kindAt = (bytes: number): CutKind =>
+  cutKinds.find((kind) => kind === given) ?? cutKinds[bytes % cutKinds.length] ?? "rst";
+
+/** `STRIDE=1` cuts at every byte; by default at every seventh, all three ways in turn. */
+const stride = Number(process.env["STRIDE"] ?? 7);
+/** A client in a hurry: its 200 ms between two acks are 10 here, and its back-off is nothing. */
+const haste = 20;
+const hasty: Timers = { after: (delayMs, run) => systemTimers.after(delayMs / haste, run) };
+const atOnce = { timers: hasty, random: () => 0 };
+/** More than one exchange ever takes: who gets there would never end. */
+const maxBytes = 5_000;
+
+let world: NetworkWorld;
+beforeAll(async () => {
+  world = await NetworkWorld.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/**
+ * Lets a connection be cut after n bytes, and the ones after it be whole, for n after n until an exchange passes uncut. `step` is one exchange, begun with the connection that will be cut. Answers how many cuts there were.
+ */
+async function everyByte(
+  proxy: TcpProxy,
+  direction: "cutUp" | "cutDown",
+  step: (bytes: number, link: Promise<Link>) => Promise<void>,
+): Promise<number> {
+  let bytes = 0;
+  let doomed = 0;
+  proxy.plan = (number) => (number === doomed ? { [direction]: { afterBytes: bytes, how: kindAt(bytes) } } : {});
+  for (; bytes < maxBytes; bytes += stride) {
+    doomed = proxy.links.length;
+    await step(bytes, proxy.link(doomed));
+    if (proxy.links.length === doomed + 1) break;
+  }
+  expect(bytes, "the exchange never came to its end").toBeLessThan(maxBytes);
+  return Math.ceil(bytes / stride);
+}
+
+const figures: string[] = [];
+afterAll(() => console.log(figures.join("\n")));
+
+describe("a connection that is cut after byte n", () => {
+  it("of what the server says (upgrade, welcome, events) loses and doubles nothing (L4, L5, L9)", async () => {
+    await using proxy = await TcpProxy.listen(world.box.url);
+    const run = await world.box.start({ userId: "down" });
+    const tab = collect("down", { url: proxy.url, from: "start", ...atOnce });
+    await tab.has(1);
+    const cuts = await everyByte(proxy, "cutDown", async (bytes, link) => {
+      proxy.last.end(kindAt(bytes));
+      await link;
+      await tab.has(await world.say(run, bytes));
+    });
+    await expectWhole(world, tab, "down", run);
+    expect(cuts * stride).toBeGreaterThan(500);
+    figures.push(`events: ${cuts} cuts of what the server says`);
+    tab.client.close();
+  });
+
+  it("of what the client says (upgrade, hello, command, ack) carries a command out at most once", async () => {
+    await using proxy = await TcpProxy.listen(world.box.url);
+    const first = await world.box.start({ userId: "up" });
+    const tab = collect("up", { url: proxy.url, from: "start", ...atOnce });
+    await tab.has(1);
+    const asked: { readonly run: Started; readonly answer: "done" | "unanswered" }[] = [];
+    const cuts = await everyByte(proxy, "cutUp", async (bytes, link) => {
+      const run = await world.box.start({ userId: "up", leaseMs: 3_600_000 });
+      proxy.last.end(kindAt(bytes));
+      await link;
+      const answer = await tab.client.cancel(run.runId).then(
+        () => "done" as const,
+        (cause: unknown) => {
+          if (cause instanceof CommandUnanswered) return "unanswered" as const;
+          throw cause;
+        },
+      );
+      asked.push({ run, answer });
+      // A lost ack is made good by the resume: without that an event would stay open for ever.
+      await expectSettled(world, "up");
+    });
+    await expectWhole(world, tab, "up", first);
+    const wishes = new Map<string, number>();
+    for (const { runId, type } of tab.seen)
+      if (runId !== undefined && type === "cancel_requested") wishes.set(runId, (wishes.get(runId) ?? 0) + 1);
+    for (const { run, answer } of asked) {
+      const count = wishes.get(run.runId) ?? 0;
+      expect(answer === "done" ? count === 1 : count <= 1, `${answer} and ${count} times carried out`).toBe(true);
+    }
+    expect(cuts * stride).toBeGreaterThan(500);
+    const unanswered = asked.filter(({ answer }) => answer === "unanswered").length;
+    figures.push(`hello, command, ack: ${cuts} cuts of what the client says, ${unanswered} commands unanswered`);
+    tab.client.close();
+  });
+
+  it("of a snapshot leaves no seam between it and its tail (L4, L9)", async () => {
+    await using proxy = await TcpProxy.listen(world.box.url);
+    const run = await world.box.start({ userId: "snap" });
+    await world.say(run, "before");
+    const cuts = await everyByte(proxy, "cutDown", async (_, link) => {
+      const tab = collect("snap", { url: proxy.url, ...atOnce });
+      const gaps: unknown[] = [];
+      tab.client.on("gap", (gap) => gaps.push(gap));
+      await link;
+      const { offset } = (await world.box.say(run, [thinking])).body;
+      await expect.poll(() => tab.client.run(run.runId).view?.offset, { interval: 1 }).toBe(offset);
+      expect(gaps).toEqual([]);
+      expect(tab.seen.map((event) => event.offset)).toEqual(
+        tab.seen.map((__, at) => offset + 1 - tab.seen.length + at),
+      );
+      await expectFolded(world, tab, run);
+      tab.client.close();
+    });
+    expect(cuts * stride).toBeGreaterThan(500);
+    figures.push(`snapshot: ${cuts} cuts of what the server says`);
+  });
+
+  it("of an SSE stream goes on at Last-Event-ID, and brings the whole log once", async () => {
+    await using proxy = await TcpProxy.listen(world.box.url);
+    const run = await world.box.start({ userId: "sse" });
+    const token = await userToken("sse");
+    const seen: StreamEvent[] = [];
+    let lastEventId = `${run.epoch}:0`;
+    /** Reads until the event is there, over as many connections as it takes. */
+    const readTo = async (offset: number): Promise<void> => {
+      while ((seen.at(-1)?.offset ?? 0) < offset) {
+        const headers = { "last-event-id": lastEventId };
+        const stream = await SseStream.open(proxy.url, token, "", headers).catch(() => undefined);
+        if (stream === undefined) continue;
+        await stream.until((frame) => frame.type === "events" && frame.upto >= offset).catch(() => undefined);
+        stream.close();
+        expect(stream.frames.filter(({ type }) => type === "gap" || type === "snapshot")).toEqual([]);
+        seen.push(...stream.events);
+        lastEventId = stream.lastEventId ?? lastEventId;
+      }
+    };
+    const cuts = await everyByte(proxy, "cutDown", async (bytes) => {
+      await readTo(await world.say(run, bytes));
+    });
+    expect(seen).toEqual(await world.log("sse"));
+    expect(cuts * stride).toBeGreaterThan(500);
+    figures.push(`SSE: ${cuts} cuts of what the server says`);
+  });
+});
+
+describe("the accounts after all those cuts", () => {
+  it("balance, and the server is whole", async () => {
+    const { body } = await world.box.call("GET /v1/ledger", { as: apiKeys.admin });
+    expect(body).toMatchObject({ deadLettered: 0, difference: 0 });
+    expect((await world.box.call("GET /readyz")).status).toBe(200);
+    await expect.poll(() => world.metric("runcast_connections")).toBe(0);
+    expect(world.box.server.stderr).not.toContain('"level":"error"');
+  });
+});
