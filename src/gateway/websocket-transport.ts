@@ -16,15 +16,22 @@ const maxShortLength = 125;
 const maxMediumLength = 65_535;
 const mediumLength = 126;
 const longLength = 127;
+const shortHeaderBytes = 2;
 const mediumHeaderBytes = 4;
 const longHeaderBytes = 10;
 /** RFC 6455 §5.5: control frames hold 125 bytes, two of which are the code. */
 const maxReasonBytes = 123;
 
+/** Answers that may wait unread before no more questions are read. Events have a window of their own. */
+export const maxAnswerBytes = 65_536;
+/** The frames of a stream; every other one answers something, or tells something beside it. */
+const streamFrames: ReadonlySet<string> = new Set(["events", "snapshot", "gap"]);
+
 /** `payload` as one WebSocket text frame. */
 export function textFrameBytes(payload: Uint8Array): Buffer {
   const { length } = payload;
-  const headerBytes = length <= maxShortLength ? 2 : length <= maxMediumLength ? mediumHeaderBytes : longHeaderBytes;
+  const headerBytes =
+    length <= maxShortLength ? shortHeaderBytes : length <= maxMediumLength ? mediumHeaderBytes : longHeaderBytes;
   const wire = Buffer.allocUnsafe(headerBytes + length);
   wire[0] = textFrame;
   if (length <= maxShortLength) wire[1] = length;
@@ -77,6 +84,8 @@ export class WebSocketTransport implements Transport {
   connection: Connection | undefined;
   private waitsForDrain = false;
   private isEnding = false;
+  /** Since the socket was empty last. */
+  private answerBytes = 0;
 
   constructor(socket: Socket, pending: PendingSockets) {
     this.socket = socket;
@@ -103,14 +112,16 @@ export class WebSocketTransport implements Transport {
     if (!this.isOpen || !socket.writable) return false;
     if (frame.name === "welcome") this.pending.leave(socket);
     corkForThisTurn(socket);
-    if (!socket.write(wireOf(frame)) && !this.waitsForDrain) {
-      this.waitsForDrain = true;
-      socket.once("drain", () => {
-        this.waitsForDrain = false;
-        if (this.isOpen) this.connection?.writable();
-      });
-    }
+    const wire = wireOf(frame);
+    if (!socket.write(wire)) this.awaitDrain();
+    if (!streamFrames.has(frame.name)) this.countAnswer(wire.length);
     return true;
+  }
+
+  /** Answers a ping of the other side. */
+  pong(data: Buffer): void {
+    this.webSocket?.pong(data);
+    this.countAnswer(shortHeaderBytes + data.length);
   }
 
   close(_authority: BroadcastAuthority, code: number, reason: string): void {
@@ -134,6 +145,25 @@ export class WebSocketTransport implements Transport {
   endForFlood(): void {
     this.end(closeCodes.tooMany, "too many frames");
     this.gone();
+  }
+
+  private awaitDrain(): void {
+    if (this.waitsForDrain) return;
+    this.waitsForDrain = true;
+    this.socket.once("drain", () => {
+      this.waitsForDrain = false;
+      if (this.webSocket?.isPaused) this.webSocket.resume();
+      if (this.isOpen) this.connection?.writable();
+    });
+  }
+
+  /** Who asks and does not read is not heard until it has read; its pings unanswered, the heartbeat ends it (L11). */
+  private countAnswer(bytes: number): void {
+    const { socket, webSocket } = this;
+    this.answerBytes = socket.writableLength <= bytes ? bytes : this.answerBytes + bytes;
+    if (this.answerBytes <= maxAnswerBytes || !socket.writableNeedDrain) return;
+    webSocket?.pause();
+    this.awaitDrain();
   }
 
   private end(code: number, reason: string): void {

@@ -94,7 +94,7 @@ function onPong(this: WebSocket): void {
 }
 
 function onPing(this: WebSocket, data: Buffer): void {
-  if (isHeard(this)) this.pong(data);
+  if (isHeard(this)) this.transport?.pong(data);
 }
 
 function onClose(this: WebSocket): void {

@@ -32,6 +32,8 @@ export class StreamHub {
   readonly first: Offset;
   head: Offset;
   private readonly recent = new Recent();
+  /** Outboxes that stand still: they read on from the log, and nothing is kept at hand for them (L11). */
+  private readonly resting = new Set<Outbox>();
   /** The last frame that was built for everybody. */
   private shared: SharedFrame | undefined;
 
@@ -43,7 +45,7 @@ export class StreamHub {
   }
 
   advance(bell: Bell): void {
-    if (bell.events) this.recent.push(bell.events);
+    if (bell.events && !this.allRest) this.recent.push(bell.events);
     this.head = Math.max(this.head, bell.head);
   }
 
@@ -65,10 +67,20 @@ export class StreamHub {
     return this.shared;
   }
 
-  /** Frees what live delivery no longer needs. */
-  rest(): void {
+  /** An outbox stands still until it wakes. When all do, what live delivery needs is freed. */
+  rest(outbox: Outbox): void {
+    this.resting.add(outbox);
+    if (!this.allRest) return;
     this.shared = undefined;
     this.recent.clear();
+  }
+
+  wake(outbox: Outbox): void {
+    this.resting.delete(outbox);
+  }
+
+  private get allRest(): boolean {
+    return this.resting.size > 0 && this.resting.size >= this.holders;
   }
 }
 

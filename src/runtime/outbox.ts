@@ -14,23 +14,14 @@ import { encodeFrame, eventsFrame, eventText, mergeDeltas } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
 import { maxFrame } from "./hub.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
+import type { Window } from "./unacked.ts";
+import { Unacked } from "./unacked.ts";
 
-export interface Window {
-  /** Un-acked events at most. */
-  readonly maxEvents: number;
-  /** Un-acked bytes at most; one event passes whatever its size. */
-  readonly maxBytes: number;
-}
-
-/** Bytes that may wait in the socket before the outbox stops handing over. */
-const maxBufferedBytes = 1_048_576;
-
-interface Sent {
-  after: Offset;
-  readonly upto: Offset;
-  events: number;
-  bytes: number;
-}
+/**
+ * Bytes that may wait in the process for the network to take them: room for the newest events of a stream as one frame
+ * (`log/recent`), and small enough for a thousand readers that stand still. More would arrive no sooner.
+ */
+export const maxBufferedBytes = 131_072;
 
 /** What an outbox needs of its surroundings. */
 export interface OutboxContext {
@@ -61,15 +52,14 @@ export class Outbox {
   private scanned: Offset;
   private mode: Mode = "replaying";
   private reading = false;
-  /** It was blocked and has not caught up: its deltas may be merged. */
+  /** It fell behind and has not caught up: its deltas may be merged. */
   private lagging = false;
-  private unacked: Sent[] = [];
-  private unackedEvents = 0;
-  private unackedBytes = 0;
+  private readonly unacked: Unacked;
   private readonly context: OutboxContext;
 
   constructor(context: OutboxContext, after: Offset) {
     this.context = context;
+    this.unacked = new Unacked(context.window);
     this.start = after;
     this.sentUpto = after;
     this.scanned = after;
@@ -84,7 +74,7 @@ export class Outbox {
   pump(): void {
     const { hub } = this.context;
     if (this.mode === "blocked") {
-      if (!this.hasRoom()) return;
+      if (!this.hasRoom()) return this.fallBehind();
       this.turn("replaying");
     }
     while (this.mode !== "ended" && !this.reading) {
@@ -99,17 +89,7 @@ export class Outbox {
     if (offset > this.sentUpto) return false;
     if (offset <= this.acked) return true;
     this.acked = offset;
-    let done = 0;
-    for (const sent of this.unacked) {
-      if (sent.upto > offset) {
-        this.ackPart(sent, offset);
-        break;
-      }
-      this.unackedEvents -= sent.events;
-      this.unackedBytes -= sent.bytes;
-      done += 1;
-    }
-    if (done > 0) this.unacked.splice(0, done);
+    this.unacked.ack(offset);
     if (this.mode === "blocked") this.pump();
     return true;
   }
@@ -123,37 +103,29 @@ export class Outbox {
   end(): void {
     if (this.mode === "ended") return;
     this.mode = "ended";
-    this.unacked = [];
+    this.unacked.clear();
+    this.context.hub.wake(this);
     this.context.delivery.send({ type: "connection.closed" });
     this.context.release();
   }
 
-  private ackPart(sent: Sent, offset: Offset): void {
-    if (offset <= sent.after || sent.events === 0) return;
-    const events = Math.min(sent.events, offset - sent.after);
-    const bytes = Math.floor((sent.bytes * events) / sent.events);
-    sent.after = offset;
-    sent.events -= events;
-    sent.bytes -= bytes;
-    this.unackedEvents -= events;
-    this.unackedBytes -= bytes;
-  }
-
   private hasRoom(): boolean {
-    const { window, transport } = this.context;
-    return (
-      this.unackedEvents < window.maxEvents &&
-      this.unackedBytes < window.maxBytes &&
-      transport.bufferedBytes < maxBufferedBytes
-    );
+    return !this.unacked.isFull && this.context.transport.bufferedBytes < maxBufferedBytes;
   }
 
   private room(): ReadLimit {
-    const { window } = this.context;
+    const { maxEvents, maxBytes } = this.unacked.room;
+    const bufferBytes = maxBufferedBytes - this.context.transport.bufferedBytes;
     return {
-      maxEvents: Math.min(maxFrame.maxEvents, window.maxEvents - this.unackedEvents),
-      maxBytes: Math.min(maxFrame.maxBytes, window.maxBytes - this.unackedBytes),
+      maxEvents: Math.min(maxFrame.maxEvents, maxEvents),
+      maxBytes: Math.min(maxFrame.maxBytes, maxBytes, bufferBytes),
     };
+  }
+
+  /** There was no room at a second look: its reader is slow, and not just this turn of the event loop full. */
+  private fallBehind(): void {
+    this.lagging = true;
+    this.context.hub.rest(this);
   }
 
   /** True: something was sent or scanned. */
@@ -190,13 +162,8 @@ export class Outbox {
   }
 
   private handOver(frame: EncodedFrame, upto: Offset, eventCount: number): void {
-    const bytes = frame.bytes.length;
     if (!this.context.write(frame, eventCount)) return this.end();
-    if (eventCount > 0) {
-      this.unacked.push({ after: this.sentUpto, upto, events: eventCount, bytes });
-      this.unackedEvents += eventCount;
-      this.unackedBytes += bytes;
-    }
+    if (eventCount > 0) this.unacked.sent(this.sentUpto, upto, eventCount, frame.bytes.length);
     this.sentUpto = upto;
     this.scanned = upto;
   }
@@ -250,9 +217,12 @@ export class Outbox {
       this.lagging = false;
       if (this.mode === "replaying") delivery.send({ type: "head.reached" });
     } else if (mode === "blocked") {
-      this.lagging = true;
+      this.lagging ||= this.unacked.isFull;
       delivery.send({ type: "window.filled" });
-    } else delivery.send({ type: this.mode === "blocked" ? "window.opened" : "memory.outrun" });
+    } else {
+      if (this.mode === "blocked") this.context.hub.wake(this);
+      delivery.send({ type: this.mode === "blocked" ? "window.opened" : "memory.outrun" });
+    }
     this.mode = mode;
   }
 }
