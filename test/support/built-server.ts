@@ -109,6 +109,26 @@ export class BuiltServer {
     return this.end("SIGTERM");
   }
 
+  /** The same with a signal of one's own. */
+  async stop(signal: NodeJS.Signals): Promise<Exit> {
+    return this.end(signal);
+  }
+
+  /** Sends a signal and waits for nothing. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.child === undefined) throw new Error("the server does not run");
+    this.child.kill(signal);
+  }
+
+  /** Until it has ended by itself. */
+  async ended(): Promise<Pick<Exit, "code" | "signal">> {
+    const { child } = this;
+    if (child === undefined) throw new Error("the server does not run");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    this.child = undefined;
+    return { code: child.exitCode, signal: child.signalCode };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child !== undefined) await this.end("SIGKILL");
     rmSync(this.directory, { recursive: true, force: true });
@@ -153,7 +173,7 @@ export class BuiltServer {
     this.port = Number(new URL(this.url).port);
   }
 
-  private async end(signal: "SIGKILL" | "SIGTERM"): Promise<Exit> {
+  private async end(signal: NodeJS.Signals): Promise<Exit> {
     const { child } = this;
     if (child === undefined) throw new Error("the server does not run");
     this.child = undefined;
