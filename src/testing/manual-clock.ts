@@ -9,15 +9,20 @@ export interface ManualClock extends Clock {
   advance(ms: number): Promise<void>;
   /** The process slept: time has passed and nothing has fired. What is overdue fires with the next `advance`. */
   jump(ms: number): void;
+  /** Milliseconds to the next timer, 0 for one that is overdue; undefined when none is set. */
+  readonly nextInMs: number | undefined;
 }
 
+/** Kept from before a test runner puts its own timers in its place. */
+const afterThisTurn = setImmediate;
+
 /** Lets promises and microtasks run that the last timer has set off. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+export const turn = (): Promise<void> => new Promise((resolve) => afterThisTurn(resolve));
 
 export function manualClock(startMs = Date.UTC(2026, 0, 1), seed = 1): ManualClock {
   let nowMs = 0;
   let nextId = 0;
-  let state = seed >>> 0;
+  let state = seed >>> 0 || 1;
   const timers = new Map<number, { readonly dueMs: number; readonly task: () => void }>();
   const next = (): [number, { dueMs: number; task: () => void }] | undefined => {
     let first: [number, { dueMs: number; task: () => void }] | undefined;
@@ -43,6 +48,10 @@ export function manualClock(startMs = Date.UTC(2026, 0, 1), seed = 1): ManualClo
       }),
     jump: (ms) => {
       nowMs += ms;
+    },
+    get nextInMs() {
+      const first = next();
+      return first && Math.max(0, first[1].dueMs - nowMs);
     },
     advance: async (ms) => {
       const endMs = nowMs + ms;

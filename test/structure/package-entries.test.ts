@@ -19,7 +19,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./ai-sdk": [],
   "./protocol": ["zod"],
   "./machines": ["xstate"],
-  "./testing": ["zod"],
+  "./testing": ["effect", "jose", "ws", "xstate", "zod"],
 };
 
 // Our own packages are loaded by ourselves: what they load in turn is theirs.
