@@ -192,6 +192,19 @@ export const start = () => { work(); };`,
     complaint: /no-explicit-any/,
   },
   {
+    says: "a fold that forgets a type of event is refused",
+    file: "machines/offender-fold.ts",
+    source: `import type { RunEvent } from "../protocol/event.ts";
+export function shown(event: RunEvent): string {
+  switch (event.type) {
+    case "agent_started":
+      return "started";
+  }
+  return "";
+}`,
+    complaint: /switch-exhaustiveness-check/,
+  },
+  {
     says: "an import cycle is refused",
     file: "src/runtime/offender-cycle.ts",
     source: `import { there } from "./offender-cycle-back.ts";
