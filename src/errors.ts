@@ -73,6 +73,12 @@ export class LogUnavailable extends Data.TaggedError("LogUnavailable")<{
   readonly cause?: unknown;
 }> {}
 
+/** No room for it: nothing was written. */
+export class LogFull extends Data.TaggedError("LogFull")<{
+  readonly message: string;
+  readonly retryAfterMs: number;
+}> {}
+
 /** A setting that cannot be used. */
 export class InvalidConfig extends Data.TaggedError("InvalidConfig")<{
   readonly setting: string;
@@ -95,7 +101,8 @@ export type ExpectedError =
   | TooLarge
   | TooMany
   | NotAccepting
-  | LogUnavailable;
+  | LogUnavailable
+  | LogFull;
 
 const expectedErrors = [
   InvalidInput,
@@ -114,6 +121,7 @@ const expectedErrors = [
   TooMany,
   NotAccepting,
   LogUnavailable,
+  LogFull,
 ] as const;
 
 /** Whether a thrown value is an answer to the caller, and not a bug of ours. */

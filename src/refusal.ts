@@ -118,6 +118,13 @@ const table: Table = {
     closeCode: closeCodes.overloaded,
     retryAfterMs,
   }),
+  LogFull: ({ retryAfterMs }) => ({
+    status: 503,
+    code: "log_full",
+    message: "the log's disk is full: nothing was written; make room on it, then repeat the call",
+    closeCode: closeCodes.overloaded,
+    retryAfterMs,
+  }),
 };
 
 /** The refusal of an expected failure. */

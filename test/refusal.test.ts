@@ -53,6 +53,7 @@ const cases: readonly Case[] = [
   [new errors.TooMany({ message: "slow down", retryAfterMs: 1 }), 429, "too_many", 4429],
   [new errors.NotAccepting({ retryAfterMs: 1 }), 503, "not_accepting", 1012],
   [new errors.LogUnavailable({ message: "disk", retryAfterMs: 1 }), 503, "log_unavailable", 1013],
+  [new errors.LogFull({ message: "disk", retryAfterMs: 1 }), 503, "log_full", 1013],
 ];
 
 describe("a refusal", () => {

@@ -161,7 +161,10 @@ export interface LedgerCount {
   readonly deadLettered: number;
 }
 
-/** Every failure of a log is a rejected promise with `LogUnavailable`: the outcome is then unknown, not "no". */
+/**
+ * Every failure of a log is a rejected promise: with `LogUnavailable` the outcome is unknown, not "no"; with `LogFull`
+ * nothing was written.
+ */
 export interface EventLog {
   append(append: Append): Promise<Appended>;
   position(stream: StreamKey): Promise<Position>;
@@ -187,6 +190,10 @@ export interface EventLog {
   ledger(stream?: StreamKey): Promise<LedgerCount>;
   /** Keeps an event that may not be shown, with the reason (`onIllegal: "quarantine"`, late events). */
   quarantine(entry: QuarantineEntry): Promise<void>;
+  /** Writes something that nobody reads: whether writes succeed again. Absent where they do not fail by themselves. */
+  probe?(): Promise<void>;
+  /** What waits beside the file to be copied into it. Absent where there is no such thing. */
+  walBytes?(): number;
   watch(listener: (bell: Bell) => void): () => void;
   /** After what was accepted is durable. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * What the two threads of the SQLite log say to each other. The main thread has at most one `write` under way, so a
- * read waits behind one commit at most.
+ * What the threads of the SQLite log say to each other. The main thread has at most one `write` under way, so a read
+ * waits behind one commit at most; while that takes long, a second thread answers (`sqlite-read-path`).
  */
 import type { Epoch, Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type {
@@ -17,12 +17,16 @@ import type { Cell } from "./sqlite-cells.ts";
 
 export interface WorkerOptions {
   readonly path: string;
+  /** The writer answers reads too; the reader does nothing else, beside a writer that has the file open. */
+  readonly role: "writer" | "reader";
   /** How long the file may be held by somebody else before opening it fails. */
   readonly lockWaitMs: number;
 }
 
 /** Writes that are rare next to appends: they cross as objects. */
 export type RareWrite =
+  /** Proves that the disk takes a write. */
+  | { readonly op: "probe" }
   | { readonly op: "claim"; readonly tenantId: TenantId; readonly runId: RunId }
   | { readonly op: "saveCursors"; readonly cursors: readonly SavedCursor[] }
   | { readonly op: "quarantine"; readonly entry: QuarantineEntry };
@@ -85,8 +89,9 @@ export type FromWorker =
   | { readonly kind: "opened"; readonly epoch: Epoch }
   /** `config`: trying again does not help. */
   | { readonly kind: "notOpened"; readonly because: "config" | "unavailable"; readonly message: string }
-  | { readonly kind: "written"; readonly answers: WriteAnswers }
-  | { readonly kind: "notWritten"; readonly message: string }
+  | { readonly kind: "written"; readonly answers: WriteAnswers; readonly walBytes: number }
+  /** `full`: nothing was written. `unavailable`: what was written is unknown. */
+  | { readonly kind: "notWritten"; readonly because: "full" | "unavailable"; readonly message: string }
   | { readonly kind: "answered"; readonly id: number; readonly value: unknown }
   | { readonly kind: "notAnswered"; readonly id: number; readonly message: string }
   | { readonly kind: "closed" };

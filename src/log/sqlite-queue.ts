@@ -38,6 +38,7 @@ export class SqliteQueue {
 
   add(write: Write): void {
     if (this.#waitingBytes + write.bytes > this.#maxBytes && this.#waiting.length > 0) {
+      // Nothing of it was written; the code is that of a disk that does not answer, which is why so much waits.
       const message = `more than ${this.#maxBytes} bytes wait for the disk`;
       write.fail(new LogUnavailable({ message, retryAfterMs: logRetryAfterMs }));
       return;

@@ -20,6 +20,7 @@ const statements = {
     ON CONFLICT (stream, device) DO UPDATE SET offset = excluded.offset WHERE excluded.offset > cursors.offset`,
   insertQuarantine: `INSERT INTO quarantine (stream, tenant, run_id, type, data, reason, time)
     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  probe: "INSERT INTO meta (name, value) VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
 } as const;
 
 export type WriteStatements = Readonly<Record<keyof typeof statements, StatementSync>>;

@@ -1,22 +1,18 @@
 /**
  * The store of the SQLite log: one file, one writer, one transaction per group (L6). It lives in `sqlite-worker`, the
- * only thread that touches the file, because every call here may wait for the disk.
+ * only thread that writes the file, because every call here may wait for the disk.
  */
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Epoch } from "../../protocol/ids.ts";
 import { CellReader, takeAppend } from "./sqlite-cells.ts";
+import { checkpoint, openDatabase, walBytes } from "./sqlite-database.ts";
 import { EpochMark } from "./sqlite-epoch.ts";
+import { failureOf } from "./sqlite-failure.ts";
+import { SqliteLock } from "./sqlite-lock.ts";
 import type { OtherAnswer, WorkerOptions, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
-import { migrate } from "./sqlite-schema.ts";
+import { migrate, WrongSchema } from "./sqlite-schema.ts";
 import { lastRow, SqliteWriter } from "./sqlite-writer.ts";
-
-/** SQLite's own cache of pages: what 1,000 readers of recent events need. */
-const cacheKibibytes = 16_000;
-/** 16 MiB of WAL before it is copied into the file: pages of the index that many commits touch are copied once. */
-const checkpointPages = 4_000;
-
-const sqliteInputOutput = 10;
 
 interface Open {
   readonly database: DatabaseSync;
@@ -24,24 +20,33 @@ interface Open {
   readonly reader: SqliteReader;
   /** What `PRAGMA synchronous` stands at. */
   fsync: boolean;
+  readonly selectVersion: StatementSync;
+  /** Changes when another process has written to the file. */
+  version: number;
 }
 
 export class SqliteStore {
   readonly #options: WorkerOptions;
+  readonly #lock: SqliteLock;
   readonly #mark: EpochMark;
-  /** Undefined after a commit that failed, until the next call opens the file again. */
-  #open: Open | undefined;
+  #open: Open;
+  /** After a failed sync nobody knows what the disk has: only a file that was opened and copied anew is written to. */
+  #isSuspect = false;
 
   /** Fails: WrongSchema; SQLite's errors when the file is held by somebody else or is not a database. */
   constructor(options: WorkerOptions) {
     this.#options = options;
-    const database = openDatabase(options);
+    this.#lock = new SqliteLock(options);
+    let database: DatabaseSync | undefined;
     try {
+      database = openDatabase(options);
       migrate(database);
       this.#mark = new EpochMark(options.path, database, lastRow(database));
       this.#open = parts(database);
     } catch (error) {
-      database.close();
+      database?.close();
+      if (error instanceof WrongSchema || failureOf(error) === "notADatabase") this.#lock.remove();
+      else this.#lock.release();
       throw error;
     }
   }
@@ -50,21 +55,32 @@ export class SqliteStore {
     return this.#mark.epoch;
   }
 
+  /** Also after a failure: what it shows was synced before. */
   get reader(): SqliteReader {
-    return this.#opened().reader;
+    return this.#open.reader;
   }
 
-  /** All of the group or nothing. Fails with SQLite's errors; what a failed commit came to is unknown. */
+  get walBytes(): number {
+    return walBytes(this.#options.path);
+  }
+
+  /**
+   * All of the group or nothing. Fails with SQLite's errors: nothing was written when the disk is full or another process
+   * holds the file; what another failed commit came to is unknown.
+   */
   write(group: WriteGroup): WriteAnswers {
-    const open = this.#opened();
+    if (this.#isSuspect) this.#openAnew();
+    const open = this.#open;
     try {
       this.#setDurability(open, group);
-      open.database.exec("BEGIN");
+      open.database.exec("BEGIN IMMEDIATE");
+      meetForeignWrites(open);
       const answers = apply(open.writer, group);
       open.writer.flush();
       open.database.exec("COMMIT");
       open.writer.committed();
       this.#mark.committed(open.writer.row);
+      this.#sealMark();
       return answers;
     } catch (error) {
       this.#recover(open, error);
@@ -73,34 +89,60 @@ export class SqliteStore {
   }
 
   close(): void {
-    const open = this.#open;
-    this.#open = undefined;
     let synced = false;
     try {
-      open?.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-      synced = open !== undefined;
+      if (!this.#isSuspect) this.#mark.seal(this.#open.database);
+      synced = !this.#isSuspect && checkpoint(this.#open.database);
     } catch {
       // What was acknowledged stands in the WAL; the next opening copies it.
     }
-    open?.database.close();
-    this.#mark.close(synced);
+    closeQuietly(this.#open.database);
+    try {
+      this.#mark.close(synced);
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** What was committed before it is committed, whatever comes of it. */
+  #sealMark(): void {
+    if (!this.#mark.isOld) return;
+    try {
+      this.#open.fsync = true;
+      this.#mark.seal(this.#open.database);
+    } catch (error) {
+      if (failureOf(error) === "inputOutput") this.#isSuspect = true;
+    }
   }
 
   /** Counters that a failed transaction moved are dropped with their writer. */
   #recover(open: Open, error: unknown): void {
+    // Else a full disk, for one: reads go on, and so do writes once there is room.
+    if (failureOf(error) === "inputOutput") this.#isSuspect = true;
     try {
       if (open.database.isTransaction) open.database.exec("ROLLBACK");
-      if (!isInputOutput(error)) {
-        // A full disk, for one: reads go on, and so do writes once there is room.
-        open.writer = new SqliteWriter(open.database);
-        return;
-      }
+      if (!this.#isSuspect) open.writer = new SqliteWriter(open.database);
     } catch {
-      // Not even a rollback: below.
+      this.#isSuspect = true;
     }
-    // After a failed sync nobody knows what the disk has: only a file that is opened and copied anew is believed.
-    this.#open = undefined;
-    closeQuietly(open.database);
+  }
+
+  /**
+   * The old connection stays until the new one is proven, and goes on answering reads: while one is open, nobody takes
+   * what the failed commit left in the WAL for written.
+   */
+  #openAnew(): void {
+    const database = openDatabase(this.#options);
+    try {
+      if (!checkpoint(database)) throw new Error(`another process reads ${this.#options.path} since its disk failed`);
+      if (!this.#mark.holds(database)) throw new Error(`${this.#options.path} was replaced`);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    closeQuietly(this.#open.database);
+    this.#open = parts(database);
+    this.#isSuspect = false;
   }
 
   #setDurability(open: Open, group: WriteGroup): void {
@@ -111,44 +153,23 @@ export class SqliteStore {
     }
     if (!group.fsync && group.order.includes("append")) this.#mark.beforeUnsynced();
   }
-
-  #opened(): Open {
-    if (this.#open !== undefined) return this.#open;
-    const database = openDatabase(this.#options);
-    if (!this.#mark.holds(database)) {
-      database.close();
-      throw new Error(`${this.#options.path} was replaced or opened by another process`);
-    }
-    this.#open = parts(database);
-    return this.#open;
-  }
 }
 
 function parts(database: DatabaseSync): Open {
-  return { database, writer: new SqliteWriter(database), reader: new SqliteReader(database), fsync: true };
+  const selectVersion = database.prepare("PRAGMA data_version");
+  selectVersion.setReturnArrays(true);
+  const [writer, reader] = [new SqliteWriter(database), new SqliteReader(database)];
+  return { database, writer, reader, fsync: true, selectVersion, version: versionOf(selectVersion) };
 }
 
-function openDatabase({ path, lockWaitMs }: WorkerOptions): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: lockWaitMs });
-  try {
-    // Exclusive: the counters in memory are true only while nobody else writes. The lock dies with the process, and
-    // the WAL needs no shared memory beside the file.
-    database.exec(`
-      PRAGMA locking_mode = EXCLUSIVE;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      PRAGMA cache_size = -${cacheKibibytes};
-      PRAGMA wal_autocheckpoint = ${checkpointPages};
-      PRAGMA temp_store = MEMORY;
-      BEGIN IMMEDIATE; COMMIT;
-    `);
-    // What a killed process wrote and did not sync is visible now: it must be on disk before anybody reads it.
-    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+const versionOf = (select: StatementSync) => (select.get() as unknown as [number])[0];
+
+/** Nobody else should write; when somebody has, the counters in memory are not true any more. */
+function meetForeignWrites(open: Open): void {
+  const version = versionOf(open.selectVersion);
+  if (version === open.version) return;
+  open.version = version;
+  open.writer = new SqliteWriter(open.database);
 }
 
 function apply(writer: SqliteWriter, { order, cells }: WriteGroup): WriteAnswers {
@@ -160,11 +181,6 @@ function apply(writer: SqliteWriter, { order, cells }: WriteGroup): WriteAnswers
     else answers.push(...answer);
   }
   return answers;
-}
-
-/** Of an extended code the last byte says what failed, the rest where. */
-function isInputOutput(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === sqliteInputOutput;
 }
 
 function closeQuietly(database: DatabaseSync): void {

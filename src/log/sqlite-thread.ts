@@ -1,10 +1,11 @@
 /**
- * The worker thread of the SQLite log, seen from the main thread: questions and answers as promises. When the thread
+ * A worker thread of the SQLite log, seen from the main thread: questions and answers as promises. When the thread
  * dies, every call that waits and every later one fails with LogUnavailable.
  */
 import { Worker } from "node:worker_threads";
 import type { Epoch } from "../../protocol/ids.ts";
-import { InvalidConfig, LogUnavailable } from "../errors.ts";
+import { InvalidConfig, LogFull, LogUnavailable } from "../errors.ts";
+import { systemClock } from "../platform/clock.ts";
 import { logClosed, logRetryAfterMs } from "./closed.ts";
 import type { FromWorker, SqliteReads, ToWorker, WorkerOptions, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 
@@ -27,7 +28,8 @@ export class SqliteThread {
   readonly #reads = new Map<number, Waiting>();
   readonly #exited: Promise<void>;
   #opening: Waiting | undefined;
-  #write: Waiting | undefined;
+  #write: (Waiting & { readonly sinceMs: number }) | undefined;
+  #walBytes = 0;
   #lastId = 0;
   #failure: LogUnavailable | undefined;
 
@@ -58,10 +60,20 @@ export class SqliteThread {
     }
   }
 
+  /** How long the commit that is under way has taken so far; undefined when none is. */
+  get writingMs(): number | undefined {
+    return this.#write && systemClock.mono() - this.#write.sinceMs;
+  }
+
+  /** As it was after the last commit. */
+  get walBytes(): number {
+    return this.#walBytes;
+  }
+
   /** The next group only after the answer to the last: `sqlite-queue` sees to it. */
   write(group: WriteGroup): Promise<WriteAnswers> {
     return this.#ask((waiting) => {
-      this.#write = waiting;
+      this.#write = { ...waiting, sinceMs: systemClock.mono() };
       this.#send({ kind: "write", ...group });
     }) as Promise<WriteAnswers>;
   }
@@ -109,10 +121,11 @@ export class SqliteThread {
         this.#fail(notOpened(message));
         return;
       case "written":
+        this.#walBytes = message.walBytes;
         this.#settleWrite((write) => write.resolve(message.answers));
         return;
       case "notWritten":
-        this.#settleWrite((write) => write.reject(unavailable(message.message)));
+        this.#settleWrite((write) => write.reject(notWritten(message)));
         return;
       case "answered":
         this.#settleRead(message.id, (read) => read.resolve(message.value));
@@ -156,6 +169,10 @@ export class SqliteThread {
 
 function unavailable(message: string, cause?: unknown): LogUnavailable {
   return new LogUnavailable({ message, retryAfterMs: logRetryAfterMs, ...(cause !== undefined && { cause }) });
+}
+
+function notWritten({ because, message }: Extract<FromWorker, { kind: "notWritten" }>): LogFull | LogUnavailable {
+  return because === "full" ? new LogFull({ message, retryAfterMs: logRetryAfterMs }) : unavailable(message);
 }
 
 function notOpened({ because, message }: Extract<FromWorker, { kind: "notOpened" }>): LogUnavailable | InvalidConfig {

@@ -52,6 +52,7 @@ export class SqliteWriter {
   #touched: RunState[] = [];
   readonly #sql: WriteStatements;
   #row: number;
+  #probes = 0;
   #lastRun: number;
 
   constructor(database: DatabaseSync) {
@@ -89,6 +90,9 @@ export class SqliteWriter {
 
   rare(write: RareWrite): OtherAnswer {
     switch (write.op) {
+      case "probe":
+        this.#sql.probe.run(`${++this.#probes}`);
+        return { kind: "done" };
       case "claim":
         return { kind: "claimed", claim: this.#claim(write.tenantId, write.runId) };
       case "saveCursors":

@@ -10,16 +10,20 @@ import type { Append, Appended, EventLog, LedgerCount, StoredEvent } from "./eve
 import { pageBefore } from "./runs-page.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteQueue } from "./sqlite-queue.ts";
+import { SqliteReadPath } from "./sqlite-read-path.ts";
 import { takeRunEvents, takeSlice } from "./sqlite-slice.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
 import { storedEvent } from "./stored-event.ts";
 
 export interface SqliteLogOptions {
-  /** The file; made when it is not there. Beside it stand `<path>-wal` and `<path>.epoch`: move all three together. */
+  /**
+   * The file; made when it is not there. Beside it stand `<path>-wal` and `<path>.epoch`, which belong to it, and
+   * `<path>-shm` and `<path>.lock`, which are empty of meaning while no process has it open.
+   */
   readonly path: string;
   /** For appends that do not say. `os`: a power cut may lose the newest, a killed process does not. Default `fsync`. */
   readonly durability?: "fsync" | "os" | undefined;
-  /** How long another process may hold the file before opening it fails. Default 2,000. */
+  /** How long another process may hold the file before opening it, or a write, fails. Default 2,000. */
   readonly lockWaitMs?: number | undefined;
   /** Appends that wait for the disk; beyond it they are refused at once. Default 64 MiB. */
   readonly maxWaitingBytes?: number | undefined;
@@ -40,7 +44,8 @@ const writeOverheadBytes = 200;
  */
 export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog> {
   const { path, lockWaitMs = defaultLockWaitMs, maxWaitingBytes = defaultMaxWaitingBytes } = options;
-  const { thread, epoch } = await SqliteThread.open({ path, lockWaitMs });
+  const { thread, epoch } = await SqliteThread.open({ path, lockWaitMs, role: "writer" });
+  const reads = new SqliteReadPath(thread, { path, lockWaitMs });
   const queue = new SqliteQueue((group) => thread.write(group), maxWaitingBytes);
   const listeners = bells(options.onBug);
   let closing: Promise<void> | undefined;
@@ -50,8 +55,8 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     return new Promise((settle, fail) => queue.add({ what, fsync, bytes, settle, fail }));
   }
 
-  const read: SqliteThread["read"] = (name, ...input) =>
-    closing === undefined ? thread.read(name, ...input) : Promise.reject(logClosed());
+  const read: SqliteReadPath["read"] = (name, ...input) =>
+    closing === undefined ? reads.read(name, ...input) : Promise.reject(logClosed());
 
   function append(what: Append): Promise<Appended> {
     if (closing !== undefined) return Promise.reject(logClosed());
@@ -103,10 +108,14 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     },
     quarantine: async (entry) =>
       void (await write({ op: "quarantine", entry }, true, entry.data.length + writeOverheadBytes)),
+    probe: async () => void (await write({ op: "probe" }, true, writeOverheadBytes)),
+    walBytes: () => thread.walBytes,
     watch: (listener) => listeners.watch(listener),
     close: () => {
       closing ??= queue
         .idle()
+        // The last connection that closes tidies up: the writer's.
+        .then(() => reads.close())
         .then(() => thread.close())
         .finally(() => listeners.clear());
       return closing;

@@ -33,8 +33,10 @@ const tagOf = (error: unknown): unknown =>
 /** Somebody else ended the run, or holds it now. */
 export const isLost = (error: unknown): boolean => tagOf(error) === "RunEnded" || tagOf(error) === "Fenced";
 
-/** The outcome is unknown, or another node has just written to the run: the same keys settle it. */
-const isUnsettled = (error: unknown): boolean => tagOf(error) === "LogUnavailable" || tagOf(error) === "SeqConflict";
+const unsettled: readonly unknown[] = ["LogUnavailable", "LogFull", "SeqConflict"];
+
+/** The outcome is unknown, there was no room, or another node has just written to the run: the same keys settle it. */
+const isUnsettled = (error: unknown): boolean => unsettled.includes(tagOf(error));
 
 function refusedPayload(error: unknown): { readonly index: number; readonly path: string } | undefined {
   if (tagOf(error) !== "Contaminated") return undefined;

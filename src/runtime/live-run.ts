@@ -11,7 +11,7 @@ import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { Fenced, IllegalTransition, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
+import { Fenced, IllegalTransition, LogFull, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
 import type { Append, Appended, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
 import type { RunActor, Verdict } from "./judge.ts";
@@ -43,7 +43,7 @@ export class LiveRun {
   private readonly host: RunHost;
   private readonly keys: RunKeys;
   private ending: TerminalState | undefined;
-  private broken: LogUnavailable | undefined;
+  private broken: LogUnavailable | LogFull | undefined;
   /** Settles when everything accepted so far has an outcome. */
   private tail: Promise<unknown> = Promise.resolve();
   private lookups: Promise<unknown> | undefined;
@@ -92,8 +92,8 @@ export class LiveRun {
   /**
    * Judges and writes a batch: all of it or nothing.
    *
-   * Fails: `RunEnded`, `Fenced`, `SeqConflict`, `KeyConflict`, `Contaminated`, `IllegalTransition`; `LogUnavailable`
-   * when the outcome is unknown (repeat it with the same keys).
+   * Fails: `RunEnded`, `Fenced`, `SeqConflict`, `KeyConflict`, `Contaminated`, `IllegalTransition`; `LogFull` when
+   * nothing was written for want of room; `LogUnavailable` when the outcome is unknown (repeat it with the same keys).
    */
   publish(events: readonly EventInput[], terms: PublishTerms): Receipt {
     if (this.lookups === undefined && !this.keys.mustLearn(events)) return this.accept(events, terms);
@@ -287,7 +287,7 @@ export class LiveRun {
   private breakDown(cause: unknown): Error {
     const error = breakdownError(cause);
     this.broken =
-      error instanceof LogUnavailable
+      error instanceof LogUnavailable || error instanceof LogFull
         ? error
         : new LogUnavailable({ message: "the run moved on elsewhere; repeat the call", retryAfterMs: 0, cause });
     this.host.drop(this, endOf(cause));

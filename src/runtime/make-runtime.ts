@@ -9,6 +9,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
 import { isExpected, NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
+import { watchedLog } from "../log/watched-log.ts";
 import { Approvals } from "./approvals.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
@@ -52,8 +53,10 @@ function answer<Value>(call: () => Value | Promise<Value>): Effect.Effect<Value,
 }
 
 export function makeRuntime(options: RuntimeOptions): RuntimeParts {
-  const settings = settingsOf(options);
-  const { log, clock } = settings;
+  const given = settingsOf(options);
+  const { clock } = given;
+  const log = watchedLog(given.log, given);
+  const settings = { ...given, log };
   const supervisor = new Supervisor();
   const deadlines = new Deadlines(clock);
   const nextId = eventIds(clock);
@@ -198,6 +201,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       framesSent: supervisor.counts.framesSent,
       eventsSent: supervisor.counts.eventsSent,
       ...runs.counts,
+      ...log.health(),
     }),
     drain: Effect.promise(async () => {
       if (supervisor.state === "stopped") return;
@@ -212,6 +216,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       unwatch();
       orphans.stop();
       deadlines.stop();
+      log.rest();
       supervisor.tell({ type: "drain.finished" });
     }),
   };

@@ -4,6 +4,7 @@
  * apart from the embedding API.
  */
 import * as Context from "effect/Context";
+import type { LogHealth } from "../log/watched-log.ts";
 import type * as Effect from "effect/Effect";
 import type { PublishBody } from "../../protocol/codec.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
@@ -114,7 +115,7 @@ export interface RuntimeService {
 
 export type SupervisorState = "starting" | "accepting" | "draining" | "stopped";
 
-export interface RuntimeStats {
+export interface RuntimeStats extends LogHealth {
   readonly connections: number;
   readonly livingRuns: number;
   readonly streams: number;

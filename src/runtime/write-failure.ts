@@ -1,5 +1,5 @@
 /** What a write that the log did not take means for the run, and for who waits for it. */
-import { Fenced, LogUnavailable, RunEnded } from "../errors.ts";
+import { Fenced, LogFull, LogUnavailable, RunEnded } from "../errors.ts";
 import type { Appended } from "../log/event-log.ts";
 import type { RunEnd } from "./run-host.ts";
 
@@ -16,7 +16,7 @@ export function endOf(cause: unknown): RunEnd {
 
 /** What the publisher is told. */
 export function breakdownError(cause: unknown): Error {
-  if (cause instanceof LogUnavailable) return cause;
+  if (cause instanceof LogUnavailable || cause instanceof LogFull) return cause;
   const refused = cause as Refused | undefined;
   switch (refused?.kind) {
     case "fenced":

@@ -28,6 +28,14 @@ const runtimeMetrics: { readonly [Field in keyof RuntimeStats]: Metric } = {
     kind: "counter",
     help: "Runs that the supervisor ended because their runner was gone.",
   },
+  logUp: { name: "runcast_log_up", kind: "gauge", help: "1 while the log takes writes." },
+  logFailures: { name: "runcast_log_failures_total", kind: "counter", help: "Writes that the log did not take." },
+  corruptEvents: {
+    name: "runcast_log_corrupt_events_total",
+    kind: "counter",
+    help: "Events whose record failed its checksum: never delivered.",
+  },
+  logWalBytes: { name: "runcast_log_wal_bytes", kind: "gauge", help: "Size of the store's write-ahead log." },
 };
 
 const states: readonly SupervisorState[] = ["starting", "accepting", "draining", "stopped"];

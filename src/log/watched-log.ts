@@ -1,0 +1,137 @@
+/**
+ * A log that says how it is: every adapter's calls pass through, and what they come to is told to the operator, in the
+ * journal and as figures. Stands between the adapter and the runtime; a log that is down is asked until it is up.
+ */
+import { type StreamKey, streamOwner } from "../../protocol/ids.ts";
+import { LogFull, LogUnavailable } from "../errors.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Journal } from "../telemetry/journal.ts";
+import type { EventLog, Slice } from "./event-log.ts";
+
+/** How often a log that is down is asked whether it takes writes again. */
+const probeMs = 1_000;
+/** Ten times what a WAL reaches by itself: somebody reads the store and does not stop. */
+const maxWalBytes = 160 * 2 ** 20;
+/** Offsets that are known to be corrupt, so that each is told once. */
+const maxKnownCorrupt = 10_000;
+
+export interface LogHealth {
+  /** 0: the newest write failed. */
+  readonly logUp: number;
+  readonly logFailures: number;
+  /** Events that were read, and failed their checksum. */
+  readonly corruptEvents: number;
+  /** What waits beside the store's file; 0 where there is no such thing. */
+  readonly logWalBytes: number;
+}
+
+export interface WatchedLog extends EventLog {
+  health(): LogHealth;
+  /** Asks no more whether it is up: its end is near. */
+  rest(): void;
+}
+
+export interface WatchedLogTerms {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  /** Units: bytes. Above it the journal warns. */
+  readonly maxWalBytes?: number | undefined;
+}
+
+export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
+  const { journal, clock } = terms;
+  const knownCorrupt = new Set<string>();
+  let downSinceMs: number | undefined;
+  let failures = 0;
+  let corruptEvents = 0;
+  let walIsLong = false;
+  let isResting = false;
+  let cancelProbe: (() => void) | undefined;
+
+  function succeeded(): void {
+    if (downSinceMs !== undefined) {
+      journal.write("info", "log.up", { downMs: Math.round(clock.mono() - downSinceMs) });
+      downSinceMs = undefined;
+      cancelProbe?.();
+    }
+    const bytes = log.walBytes?.() ?? 0;
+    const isLong = bytes > (terms.maxWalBytes ?? maxWalBytes);
+    if (isLong && !walIsLong)
+      journal.write("warn", "log.walGrows", { bytes, why: "another process reads the store and does not stop" });
+    if (!isLong && walIsLong) journal.write("info", "log.walShrank", { bytes });
+    walIsLong = isLong;
+  }
+
+  function failed(cause: unknown): void {
+    if (!(cause instanceof LogUnavailable || cause instanceof LogFull)) return;
+    failures += 1;
+    if (downSinceMs !== undefined) return;
+    downSinceMs = clock.mono();
+    journal.write("error", "log.down", { because: cause instanceof LogFull ? "full" : "unavailable", cause });
+    probeLater();
+  }
+
+  function probeLater(): void {
+    if (log.probe === undefined || isResting) return;
+    cancelProbe = clock.after(probeMs, () => {
+      log.probe?.().then(succeeded, probeLater);
+    });
+  }
+
+  /** What a write comes to says whether the log takes writes. */
+  function write<Input extends readonly unknown[], Answer>(call: (...input: Input) => Promise<Answer>) {
+    return async (...input: Input): Promise<Answer> => {
+      try {
+        const answer = await call(...input);
+        succeeded();
+        return answer;
+      } catch (cause) {
+        failed(cause);
+        throw cause;
+      }
+    };
+  }
+
+  function tellCorrupt(stream: StreamKey, { corrupt = [] }: Slice): void {
+    const fresh = corrupt.filter((offset) => !knownCorrupt.has(`${stream}\n${offset}`));
+    if (fresh.length === 0) return;
+    if (knownCorrupt.size + fresh.length > maxKnownCorrupt) knownCorrupt.clear();
+    for (const offset of fresh) knownCorrupt.add(`${stream}\n${offset}`);
+    corruptEvents += fresh.length;
+    const range = { from: fresh[0], upto: fresh.at(-1), events: fresh.length };
+    journal.write("error", "log.corrupt", { ...streamOwner(stream), ...range });
+  }
+
+  return {
+    append: write((append) => log.append(append)),
+    claim: write((tenantId, runId) => log.claim(tenantId, runId)),
+    saveCursors: write((cursors) => log.saveCursors(cursors)),
+    quarantine: write((entry) => log.quarantine(entry)),
+    position: (stream) => log.position(stream),
+    living: (stream) => log.living(stream),
+    run: (tenantId, runId) => log.run(tenantId, runId),
+    runs: (query) => log.runs(query),
+    readRun: (tenantId, runId, afterSeq, limit) => log.readRun(tenantId, runId, afterSeq, limit),
+    knownKeys: (owner, names) => log.knownKeys(owner, names),
+    approval: (tenantId, approvalId, stream) => log.approval(tenantId, approvalId, stream),
+    cursor: (stream, device) => log.cursor(stream, device),
+    ledger: (stream) => log.ledger(stream),
+    watch: (listener) => log.watch(listener),
+    close: () => log.close(),
+    read: async (stream, after, limit) => {
+      const slice = await log.read(stream, after, limit);
+      if (slice.corrupt !== undefined) tellCorrupt(stream, slice);
+      return slice;
+    },
+    health: () => ({
+      logUp: downSinceMs === undefined ? 1 : 0,
+      logFailures: failures,
+      corruptEvents,
+      logWalBytes: log.walBytes?.() ?? 0,
+    }),
+    rest: () => {
+      isResting = true;
+      cancelProbe?.();
+    },
+  };
+}
