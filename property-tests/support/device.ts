@@ -26,6 +26,8 @@ export class Device {
   /** How often a frame was cut in the middle, and how often it came back. */
   cuts = 0;
   resumes = 0;
+  /** Acknowledged on the line that is open now. */
+  ackedUpto = 0;
   private cursor: Cursor | undefined;
   private line: Line | undefined;
   private read = 0;
@@ -62,6 +64,7 @@ export class Device {
     this.within = 0;
     this.isMet = false;
     this.covered = this.cursor?.offset ?? 0;
+    this.ackedUpto = this.covered;
     if (this.cursor) this.resumes += 1;
     const place = this.cursor ? { cursor: this.cursor } : { from: "start" as const };
     connection.receive({ type: "hello", token: this.user, ...this.hello, ...place });
@@ -94,7 +97,9 @@ export class Device {
   }
 
   ack(): void {
-    if (this.isConnected && this.cursor) this.line?.connection.receive({ type: "ack", offset: this.cursor.offset });
+    if (!this.isConnected || this.cursor === undefined) return;
+    this.ackedUpto = this.cursor.offset;
+    this.line?.connection.receive({ type: "ack", offset: this.cursor.offset });
   }
 
   /** The network is gone, and everything that the application has not been given. */

@@ -47,7 +47,7 @@ interface Saying {
 
 export const users = ["ann", "bob"] as const;
 const slotsPerUser = 2;
-const graceMs = 1_000;
+export const graceMs = 1_000;
 const heartbeatMs = 1_600;
 /** What a filter kept back is covered with the heartbeat; short leases and their grace are over by then, too. */
 const restMs = 4_000;

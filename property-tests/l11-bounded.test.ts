@@ -1,0 +1,49 @@
+/**
+ * L11: bounded. Whatever a reader does or leaves undone, what one connection holds back on its behalf stays within its
+ * window, and nothing is handed to a socket that holds too much already.
+ */
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { reading, settings } from "./support/commands.ts";
+import type { Device } from "./support/device.ts";
+import { parameters } from "./support/parameters.ts";
+import { World } from "./support/world.ts";
+
+/** What is on its way to a device, unacknowledged, before its last frame and with it. */
+function underWay(device: Device): { readonly events: number; readonly bytesBeforeLast: number } {
+  const { transport, ackedUpto } = device;
+  let events = 0;
+  let bytes = 0;
+  let lastBytes = 0;
+  for (const [index, frame] of (transport?.frames ?? []).entries()) {
+    if (frame.type !== "events" || frame.upto <= ackedUpto || frame.events.length === 0) continue;
+    events += frame.events.filter(({ offset }) => offset > ackedUpto).length;
+    lastBytes = transport?.raw[index]?.bytes.length ?? 0;
+    bytes += lastBytes;
+  }
+  return { events, bytesBeforeLast: bytes - lastBytes };
+}
+
+describe("L11 bounded", () => {
+  it("keeps what is un-acknowledged within the window, in events and in bytes", async () => {
+    let filled = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), settings(), reading, async (scheduler, set, happenings) => {
+        const world = await new World(scheduler, set).begin();
+        for (const happening of happenings) {
+          await happening.run({}, world);
+          for (const device of world.devices) {
+            const { events, bytesBeforeLast } = underWay(device);
+            expect(events).toBeLessThanOrEqual(set.windowEvents);
+            // The frame that fills the window is its last.
+            expect(bytesBeforeLast).toBeLessThan(set.windowBytes);
+            if (events === set.windowEvents) filled += 1;
+          }
+        }
+        await world.quiesce();
+      }),
+      parameters(300),
+    );
+    expect(filled, "no window was ever full: the search proves nothing").toBeGreaterThan(0);
+  });
+});
