@@ -12,6 +12,8 @@
 import type { Mode, OnIllegal, Profile } from "../../protocol/http.ts";
 import type { DeviceId, Epoch, Fence, Offset, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
+import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-letter.ts";
+import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
 
 /** An event without its place: what a writer hands in. */
 export interface NewEvent {
@@ -116,9 +118,15 @@ export interface Position {
   readonly head: Offset;
 }
 
+/** A range of a stream. */
 export interface Slice extends Position {
-  /** Ascending and dense from max(after + 1, first). */
+  /** Ascending. A delta that compaction has merged bears the last offset it covers; a reader from within gets its rest. */
   readonly events: readonly StoredEvent[];
+  /**
+   * How far this goes: every offset from max(after + 1, first) to here is in `events`, covered by one of them, or in
+   * `corrupt`. At least max(after, first - 1).
+   */
+  readonly upto: Offset;
   /** Offsets of this range whose record failed its checksum: dead-lettered, never delivered. */
   readonly corrupt?: readonly Offset[] | undefined;
 }
@@ -190,6 +198,20 @@ export interface EventLog {
   ledger(stream?: StreamKey): Promise<LedgerCount>;
   /** Keeps an event that may not be shown, with the reason (`onIllegal: "quarantine"`, late events). */
   quarantine(entry: QuarantineEntry): Promise<void>;
+  deadLetters(query: DeadLettersQuery): Promise<DeadLettersPage>;
+  /**
+   * Removes from each stream the beginning that is older than a moment, in slices. `first` moves up and no offset comes
+   * again (L4). A living run holds its stream back: nothing from its first event on goes. An ended run goes whole, with
+   * its record, keys and approvals, or stays whole. What was not acknowledged is dead from then on and named (L10).
+   *
+   * Where the clock was set back, an event counts as old as the oldest event behind it.
+   */
+  retire(ask: Retire): Promise<Retired>;
+  /**
+   * Joins neighbouring bare deltas of one message, in runs that have ended, to one that bears the last of their offsets,
+   * seqs and ids. A reader from any offset or seq between them gets exactly the rest of the text. No other event changes.
+   */
+  compact(ask: Compact): Promise<Compacted>;
   /** Writes something that nobody reads: whether writes succeed again. Absent where they do not fail by themselves. */
   probe?(): Promise<void>;
   /** What waits beside the file to be copied into it. Absent where there is no such thing. */
@@ -197,14 +219,4 @@ export interface EventLog {
   watch(listener: (bell: Bell) => void): () => void;
   /** After what was accepted is durable. */
   close(): Promise<void>;
-}
-
-export interface QuarantineEntry {
-  readonly stream: StreamKey;
-  readonly tenantId: TenantId;
-  readonly runId: RunId;
-  readonly type: string;
-  readonly data: string;
-  readonly reason: string;
-  readonly time: string;
 }

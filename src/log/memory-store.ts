@@ -1,36 +1,48 @@
 /**
  * What the memory log holds, and its writes: plain and synchronous, each all or nothing because nothing in it can fail
- * half-way. `memory` stands before it and decides when a write happens.
+ * half-way. `memory` stands before it and decides when a write happens; `memory-housekeeping` retires and compacts.
  */
-import type { DeviceId, Epoch, Fence, Offset, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { DeviceId, Epoch, Fence, Offset, RunId, StreamKey, Seq, TenantId } from "../../protocol/ids.ts";
 import { refuseAppend } from "./append-rules.ts";
+import type { DeadLetter } from "./dead-letter.ts";
 import type {
   Append,
   Appended,
   KnownKey,
+  LedgerCount,
   NewRun,
   Position,
-  QuarantineEntry,
+  ReadLimit,
   RunRecord,
   SavedCursor,
+  Slice,
   StoredEvent,
 } from "./event-log.ts";
+import { sliceAfter } from "./memory-slice.ts";
+import type { Cuts } from "./merged-delta.ts";
 import { storedEvent } from "./stored-event.ts";
 
 export interface MemoryRun {
   /** Order of creation, from 1. */
   readonly place: number;
   record: RunRecord;
-  readonly events: StoredEvent[];
+  events: StoredEvent[];
   readonly keys: Map<string, KnownKey>;
+  isCompact: boolean;
 }
 
 export interface MemoryStream {
-  readonly events: StoredEvent[];
+  first: Offset;
+  head: Offset;
+  events: StoredEvent[];
+  /** Of the merged deltas among the events, by their offset. */
+  readonly cuts: Map<Offset, Cuts>;
   readonly keys: Map<string, KnownKey>;
   readonly cursors: Map<DeviceId, Offset>;
   readonly living: Set<MemoryRun>;
   acked: Offset;
+  /** Of the events before `first`, those that nobody had acknowledged. */
+  dead: number;
 }
 
 export type Written = { readonly answer: Appended; readonly events: readonly StoredEvent[] };
@@ -38,18 +50,36 @@ export type Written = { readonly answer: Appended; readonly events: readonly Sto
 export class MemoryStore {
   readonly epoch: Epoch;
   readonly streams = new Map<StreamKey, MemoryStream>();
-  /** Oldest first; a run's place is its index + 1. */
-  readonly runs: MemoryRun[] = [];
-  readonly quarantined: QuarantineEntry[] = [];
+  /** Oldest first, so ascending by place, and within a stream by first offset. */
+  runs: MemoryRun[] = [];
+  /** Oldest first, each with its place. */
+  letters: { readonly place: number; readonly letter: DeadLetter }[] = [];
   readonly #tenants = new Map<TenantId, Map<RunId, MemoryRun>>();
   readonly #approvals = new Map<TenantId, Map<string, Set<MemoryRun>>>();
+  #lastRun = 0;
+  #lastLetter = 0;
 
   constructor(epoch: Epoch) {
     this.epoch = epoch;
   }
 
   position(key: StreamKey): Position {
-    return { epoch: this.epoch, first: 1, head: this.streams.get(key)?.events.length ?? 0 };
+    const { first, head } = this.streams.get(key) ?? { first: 1, head: 0 };
+    return { epoch: this.epoch, first, head };
+  }
+
+  read(key: StreamKey, after: Offset, limit: ReadLimit): Slice {
+    const position = this.position(key);
+    const stream = this.streams.get(key);
+    const events = stream === undefined ? [] : sliceAfter(stream.events, stream.cuts, "offset", after, limit);
+    return { ...position, events, upto: events.at(-1)?.offset ?? Math.max(after, position.first - 1) };
+  }
+
+  readRun(tenantId: TenantId, runId: RunId, afterSeq: Seq, limit: ReadLimit): readonly StoredEvent[] {
+    const run = this.run(tenantId, runId);
+    const stream = run && this.streams.get(run.record.stream);
+    if (run === undefined || stream === undefined) return [];
+    return sliceAfter(run.events, stream.cuts, "seq", afterSeq, limit);
   }
 
   run(tenantId: TenantId, runId: RunId): MemoryRun | undefined {
@@ -69,29 +99,29 @@ export class MemoryStore {
     }
     const stream = entry(this.streams, append.stream, newStream);
     const run = target?.create === undefined ? found : this.#createRun(target.create, stream);
+    let seq = run?.record.seq ?? 0;
     const events = append.events.map((event) => {
-      const offset = stream.events.length + 1;
-      const seq = run === undefined ? 0 : run.events.length + 1;
-      const stored = storedEvent(event, offset, run?.record.runId, seq);
+      stream.head += 1;
+      if (run !== undefined) seq += 1;
+      const stored = storedEvent(event, stream.head, run?.record.runId, seq);
       stream.events.push(stored);
       run?.events.push(stored);
       if (event.key !== undefined) {
-        (run ?? stream).keys.set(event.key.name, { digest: event.key.digest, seq, offset });
+        (run ?? stream).keys.set(event.key.name, { digest: event.key.digest, seq, offset: stream.head });
       }
       return stored;
     });
-    const offset = stream.events.length;
+    const offset = stream.head;
     if (run === undefined || target === undefined) {
       return { answer: { kind: "appended", epoch: this.epoch, offset, seq: 0, fence: 0 }, events };
     }
-    run.record = { ...run.record, seq: run.events.length, lastOffset: offset, ended: target.ended };
+    run.record = { ...run.record, seq, lastOffset: offset, ended: target.ended };
     if (target.ended !== undefined) stream.living.delete(run);
     for (const id of target.approvals ?? []) {
       const ofTenant = entry(this.#approvals, target.tenantId, () => new Map<string, Set<MemoryRun>>());
       entry(ofTenant, id, () => new Set()).add(run);
     }
-    const { seq, fence } = run.record;
-    return { answer: { kind: "appended", epoch: this.epoch, offset, seq, fence }, events };
+    return { answer: { kind: "appended", epoch: this.epoch, offset, seq, fence: run.record.fence }, events };
   }
 
   claim(tenantId: TenantId, runId: RunId): { readonly fence: Fence; readonly seq: Seq } | undefined {
@@ -103,7 +133,7 @@ export class MemoryStore {
 
   saveCursor({ stream: key, device, offset }: SavedCursor): void {
     const stream = this.streams.get(key);
-    if (stream === undefined || offset > stream.events.length) return;
+    if (stream === undefined || offset > stream.head) return;
     if (offset > (stream.cursors.get(device) ?? 0)) stream.cursors.set(device, offset);
     stream.acked = Math.max(stream.acked, offset);
   }
@@ -118,10 +148,43 @@ export class MemoryStore {
     return newest?.record;
   }
 
+  ledger(only: StreamKey | undefined): LedgerCount {
+    const total = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
+    for (const [key, { first, head, events, cuts, acked, dead }] of this.streams) {
+      if (only !== undefined && key !== only) continue;
+      total.accepted += head;
+      total.acked += first - 1 - dead;
+      total.deadLettered += dead;
+      for (const { offset } of events) {
+        const cover = cuts.get(offset)?.length ?? 1;
+        const ackedOfThem = Math.min(Math.max(acked - (offset - cover), 0), cover);
+        total.acked += ackedOfThem;
+        total.stored += cover - ackedOfThem;
+      }
+    }
+    return total;
+  }
+
+  bury(letter: DeadLetter): void {
+    this.#lastLetter += 1;
+    this.letters.push({ place: this.#lastLetter, letter });
+  }
+
+  /** Takes a run out of every index; its events are the stream's. */
+  forget(run: MemoryRun): void {
+    const { tenantId, runId } = run.record;
+    this.#tenants.get(tenantId)?.delete(runId);
+    for (const [id, opened] of this.#approvals.get(tenantId) ?? []) {
+      opened.delete(run);
+      if (opened.size === 0) this.#approvals.get(tenantId)?.delete(id);
+    }
+  }
+
   #createRun(create: NewRun, stream: MemoryStream): MemoryRun {
-    const firstOffset = stream.events.length + 1;
+    const firstOffset = stream.head + 1;
     const record = { ...create, fence: 1, seq: 0, firstOffset, lastOffset: firstOffset, ended: undefined };
-    const run: MemoryRun = { place: this.runs.length + 1, record, events: [], keys: new Map() };
+    this.#lastRun += 1;
+    const run: MemoryRun = { place: this.#lastRun, record, events: [], keys: new Map(), isCompact: false };
     entry(this.#tenants, create.tenantId, () => new Map<RunId, MemoryRun>()).set(create.runId, run);
     this.runs.push(run);
     stream.living.add(run);
@@ -130,7 +193,10 @@ export class MemoryStore {
 }
 
 function newStream(): MemoryStream {
-  return { events: [], keys: new Map(), cursors: new Map(), living: new Set(), acked: 0 };
+  return {
+    ...{ first: 1, head: 0, acked: 0, dead: 0, events: [] },
+    ...{ cuts: new Map(), keys: new Map(), cursors: new Map(), living: new Set() },
+  };
 }
 
 function entry<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -6,7 +6,8 @@ import { assertAppend } from "./append-rules.ts";
 import { bells } from "./bells.ts";
 import { logClosed } from "./closed.ts";
 import { newEpoch } from "./epoch.ts";
-import type { EventLog, KnownKey, ReadLimit, StoredEvent } from "./event-log.ts";
+import type { EventLog, KnownKey } from "./event-log.ts";
+import { compact, retire } from "./memory-housekeeping.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { pageBefore, runsPage } from "./runs-page.ts";
 
@@ -60,11 +61,7 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
         return answer;
       }),
     position: (stream) => now(() => store.position(stream)),
-    read: (stream, after, limit) =>
-      now(() => ({
-        ...store.position(stream),
-        events: slice(store.streams.get(stream)?.events ?? [], after, limit),
-      })),
+    read: (stream, after, limit) => now(() => store.read(stream, after, limit)),
     living: (stream) =>
       now(() => ({
         ...store.position(stream),
@@ -84,8 +81,7 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
         const { page, next } = runsPage(found.reverse(), query.limit);
         return { runs: page.map((run) => run.record), next };
       }),
-    readRun: (tenantId, runId, afterSeq, limit) =>
-      now(() => slice(store.run(tenantId, runId)?.events ?? [], afterSeq, limit)),
+    readRun: (tenantId, runId, afterSeq, limit) => now(() => store.readRun(tenantId, runId, afterSeq, limit)),
     knownKeys: (owner, names) =>
       now(() => {
         const keys = ("runId" in owner ? store.run(owner.tenantId, owner.runId) : store.streams.get(owner.stream))
@@ -101,18 +97,23 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
     claim: (tenantId, runId) => inGroup(() => store.claim(tenantId, runId)),
     saveCursors: (cursors) => inGroup(() => cursors.forEach((cursor) => store.saveCursor(cursor))),
     cursor: (stream, device) => now(() => store.streams.get(stream)?.cursors.get(device) ?? 0),
-    ledger: (stream) =>
+    ledger: (stream) => now(() => store.ledger(stream)),
+    quarantine: (entry) => inGroup(() => store.bury({ kind: "quarantined", ...entry })),
+    deadLetters: (query) =>
       now(() => {
-        const total = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
-        for (const [key, { events, acked }] of store.streams) {
-          if (stream !== undefined && key !== stream) continue;
-          total.accepted += events.length;
-          total.acked += acked;
-          total.stored += events.length - acked;
-        }
-        return total;
+        const before = pageBefore(query.before) ?? Number.POSITIVE_INFINITY;
+        const found = store.letters.filter(
+          ({ place, letter }) =>
+            place < before &&
+            (query.tenantId === undefined || letter.tenantId === query.tenantId) &&
+            (query.stream === undefined || letter.stream === query.stream) &&
+            (query.runId === undefined || (letter.kind === "quarantined" && letter.runId === query.runId)),
+        );
+        const { page, next } = runsPage(found.reverse(), query.limit);
+        return { entries: page.map(({ letter }) => letter), next };
       }),
-    quarantine: (entry) => inGroup(() => void store.quarantined.push(entry)),
+    retire: (ask) => inGroup(() => retire(store, ask)),
+    compact: (ask) => inGroup(() => compact(store, ask)),
     watch: (listener) => listeners.watch(listener),
     close: async () => {
       // What was accepted stands in `waiting`; its microtask is queued before the one that this function awaits.
@@ -121,18 +122,4 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
       listeners.clear();
     },
   };
-}
-
-/** Events after the first `skip` ones, within `limit`: an event's place in the list is its offset, or its seq, less one. */
-function slice(events: readonly StoredEvent[], skip: number, limit: ReadLimit): readonly StoredEvent[] {
-  const taken: StoredEvent[] = [];
-  let bytes = 0;
-  for (let at = Math.max(skip, 0); at < events.length && taken.length < limit.maxEvents; at++) {
-    const event = events[at];
-    if (event === undefined) break;
-    bytes += event.data.length;
-    if (bytes > limit.maxBytes && taken.length > 0) break;
-    taken.push(event);
-  }
-  return taken;
 }

@@ -94,8 +94,9 @@ function putRun(cells: Cell[], { runId, expectedSeq, fence, ended, create, appro
   if (approvals !== undefined) cells.push(...approvals);
   cells.push(create === undefined ? null : create.agent);
   if (create === undefined) return;
-  const { threadId, profile, onIllegal, mode, leaseMs, parentRunId, startDigest, startedAt } = create;
-  cells.push(threadId ?? null, profile, onIllegal, mode, leaseMs, parentRunId ?? null, startDigest, startedAt);
+  const { threadId, profile, onIllegal, mode, leaseMs, deadlineMs, parentRunId, startDigest, startedAt } = create;
+  cells.push(threadId ?? null, profile, onIllegal, mode, leaseMs, deadlineMs ?? null, parentRunId ?? null);
+  cells.push(startDigest, startedAt);
 }
 
 function takeTarget(from: CellReader, tenantId: TenantId, stream: StreamKey): NonNullable<Append["run"]> {
@@ -114,10 +115,10 @@ function takeNewRun(
 ): NewRun {
   const [threadId, profile] = [from.textOrNone(), from.text() as Profile];
   const [onIllegal, mode, leaseMs] = [from.text() as OnIllegal, from.text() as Mode, from.number()];
-  const parent = from.textOrNone();
+  const [deadlineMs, parent] = [from.numberOrNone(), from.textOrNone()];
   const parentRunId = parent === undefined ? undefined : asRunId(parent);
   const [startDigest, startedAt] = [from.text(), from.text()];
-  return { ...known, threadId, profile, onIllegal, mode, leaseMs, parentRunId, startDigest, startedAt };
+  return { ...known, threadId, profile, onIllegal, mode, leaseMs, deadlineMs, parentRunId, startDigest, startedAt };
 }
 
 function putKeys(cells: Cell[], events: readonly NewEvent[]): void {

@@ -8,7 +8,7 @@ import type { ReadLimit } from "./event-log.ts";
 import { Lru } from "./lru.ts";
 import { type Cell, putPlaced } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
-import { maxChunkEvents, type PlacedChunk } from "./sqlite-chunk.ts";
+import { maxChunkOffsets, type PlacedChunk } from "./sqlite-chunk.ts";
 
 /** Ids of runs by their number: some 5 MB at most. */
 const maxNames = 50_000;
@@ -119,8 +119,19 @@ export class SqliteEvents {
     return cells;
   }
 
+  /** The sound chunk that ends at an offset, if there is one. */
+  endingAt(stream: Pick<StreamRange, "id" | "key">, offset: number): PlacedChunk | undefined {
+    try {
+      const [row] = this.#selectRange.all(stream.id, offset, offset);
+      return row === undefined ? undefined : this.#chunk(stream, row as unknown as Columns);
+    } catch (error) {
+      if (!isCorruption(error)) throw error;
+      return undefined;
+    }
+  }
+
   /** Undefined when the row is not what was written. */
-  #chunk({ id, key }: StreamRange, columns: Columns): PlacedChunk | undefined {
+  #chunk({ id, key }: Pick<StreamRange, "id" | "key">, columns: Columns): PlacedChunk | undefined {
     const [last, first, stream, firstOffset, lastOffset, run, firstSeqOrNull, meta, data, crc] = columns;
     if (stream !== id || firstOffset !== first || lastOffset !== last) return undefined;
     if (typeof meta !== "string" || typeof data !== "string") return undefined;
@@ -144,8 +155,8 @@ export class SqliteEvents {
 
 /** Where a broken row began: what the index says, unless no chunk is that long. */
 function likelyFirst(first: number, last: number, next: number): number {
-  const isLikely = first <= last && last - first < maxChunkEvents;
-  return isLikely ? Math.max(first, 1) : Math.max(next, last + 1 - maxChunkEvents);
+  const isLikely = first <= last && last - first < maxChunkOffsets;
+  return isLikely ? Math.max(first, 1) : Math.max(next, last + 1 - maxChunkOffsets);
 }
 
 /** A broken row leaves the ledger's count as a whole, also when a part of it was asked for. */
@@ -176,7 +187,7 @@ class Room {
   }
 }
 
-function isCorruption(error: unknown): boolean {
+export function isCorruption(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // A flipped bit can also make an integer that no number holds.
   return (

@@ -3,15 +3,9 @@
  * waits behind one commit at most; while that takes long, a second thread answers (`sqlite-read-path`).
  */
 import type { Epoch, Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
-import type {
-  KnownKey,
-  LedgerCount,
-  QuarantineEntry,
-  ReadLimit,
-  RunRecord,
-  RunsQuery,
-  SavedCursor,
-} from "./event-log.ts";
+import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-letter.ts";
+import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
+import type { KnownKey, LedgerCount, ReadLimit, RunRecord, RunsQuery, SavedCursor } from "./event-log.ts";
 import type { Refused } from "./append-rules.ts";
 import type { Cell } from "./sqlite-cells.ts";
 
@@ -29,7 +23,9 @@ export type RareWrite =
   | { readonly op: "probe" }
   | { readonly op: "claim"; readonly tenantId: TenantId; readonly runId: RunId }
   | { readonly op: "saveCursors"; readonly cursors: readonly SavedCursor[] }
-  | { readonly op: "quarantine"; readonly entry: QuarantineEntry };
+  | { readonly op: "quarantine"; readonly entry: QuarantineEntry }
+  | { readonly op: "retire"; readonly ask: Retire }
+  | { readonly op: "compact"; readonly ask: Compact };
 
 /** One transaction. `order` names what comes next: an append out of `cells`, or a rare write. */
 export interface WriteGroup {
@@ -48,6 +44,8 @@ export type Placed = readonly [offset: number, seq: Seq, fence: Fence];
 export type OtherAnswer =
   | Refused
   | { readonly kind: "claimed"; readonly claim: { readonly fence: Fence; readonly seq: Seq } | undefined }
+  | { readonly kind: "retired"; readonly retired: Retired }
+  | { readonly kind: "compacted"; readonly compacted: Compacted }
   | { readonly kind: "done" };
 
 interface Bounds {
@@ -75,6 +73,7 @@ export interface SqliteReads {
     names: readonly string[],
   ): Map<string, KnownKey>;
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined;
+  deadLetters(query: DeadLettersQuery, before: number | undefined): DeadLettersPage;
   cursor(stream: StreamKey, device: string): number;
   /** A part of the streams, from the place that the part before named; `next` is null after the last. */
   ledger(stream: StreamKey | undefined, from: number): LedgerCount & { readonly next: number | null };

@@ -1,10 +1,12 @@
 /** The reads of the SQLite log, served between two commits: what they see is committed. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { DeadLettersQuery } from "./dead-letter.ts";
 import type { KnownKey, ReadLimit, RunRecord, RunsQuery } from "./event-log.ts";
 import { runsPage } from "./runs-page.ts";
 import type { Cell } from "./sqlite-cells.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
+import { SqliteLetters } from "./sqlite-letters.ts";
 import type { SqliteReads } from "./sqlite-messages.ts";
 import { type RunRow, selectRuns, takeRun } from "./sqlite-run-row.ts";
 
@@ -23,11 +25,13 @@ interface StreamRow {
 export class SqliteReader implements SqliteReads {
   readonly #database: DatabaseSync;
   readonly #events: SqliteEvents;
+  readonly #letters: SqliteLetters;
   readonly #prepared = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#events = new SqliteEvents(database);
+    this.#letters = new SqliteLetters(database);
   }
 
   position(key: StreamKey) {
@@ -39,7 +43,7 @@ export class SqliteReader implements SqliteReads {
     const { id, first, head } = this.#stream(key);
     const range = { id, key, from: Math.max(after + 1, first), upto: head };
     const { cells, corrupt, dead } = this.#events.range(range, limit);
-    if (dead.length > 0) this.#bury(id, dead);
+    if (dead.length > 0) this.#letters.buryLost(id, key, dead);
     return { first, head, cells, corrupt };
   }
 
@@ -106,6 +110,11 @@ export class SqliteReader implements SqliteReads {
     return found === undefined ? undefined : takeRun(found).record;
   }
 
+  deadLetters(query: DeadLettersQuery, before: number | undefined) {
+    const stream = query.stream === undefined ? undefined : this.#stream(query.stream).id;
+    return this.#letters.page(query, stream, before);
+  }
+
   cursor(key: StreamKey, device: string): number {
     const found = this.#sql("SELECT offset FROM cursors WHERE stream = ? AND device = ?").get(
       this.#stream(key).id,
@@ -116,47 +125,41 @@ export class SqliteReader implements SqliteReads {
 
   ledger(key: StreamKey | undefined, from: number) {
     const only = key === undefined ? "" : "AND key = ?";
-    const select = this.#sql(`SELECT id, head, acked FROM streams WHERE id > ? ${only} ORDER BY id`);
+    const select = this.#sql(`SELECT id, first, head, acked, dead FROM streams WHERE id > ? ${only} ORDER BY id`);
     const count = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
     for (const row of select.iterate(...(key === undefined ? [from] : [from, key]))) {
-      const [id, head, acked] = row as unknown as [number, number, number];
-      const counted = this.#countSound(id, head, acked);
+      const [id, first, head, acked, dead] = row as unknown as [number, number, number, number, number];
+      const counted = this.#countSound(id, first, head, acked);
       count.accepted += head;
-      count.acked += counted.acked;
+      // What retention took was acknowledged, or it is counted in `dead`.
+      count.acked += first - 1 - dead + counted.acked;
       count.stored += counted.all - counted.acked;
-      count.deadLettered += this.#countDead(id);
+      count.deadLettered += dead + this.#countDead(id);
       if (count.accepted >= eventsPerLedgerPart) return { ...count, next: id };
     }
     return { ...count, next: null };
   }
 
   /** Events in rows that are not known to be broken, and how many of them are acknowledged. */
-  #countSound(stream: number, head: number, acked: number): { readonly all: number; readonly acked: number } {
+  #countSound(
+    stream: number,
+    first: number,
+    head: number,
+    acked: number,
+  ): { readonly all: number; readonly acked: number } {
     const select = this.#sql(
       `SELECT coalesce(sum(last_offset + 1 - first_offset), 0),
          coalesce(sum(max(min(last_offset, ?) + 1 - first_offset, 0)), 0)
-       FROM events e WHERE stream = ? AND last_offset BETWEEN 1 AND ?
+       FROM events e WHERE stream = ? AND last_offset BETWEEN ? AND ?
          AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.stream = e.stream AND d.offset = e.last_offset)`,
     );
-    const [all, ackedOfThem] = select.get(acked, stream, head) as unknown as [number, number];
+    const [all, ackedOfThem] = select.get(acked, stream, first, head) as unknown as [number, number];
     return { all, acked: ackedOfThem };
   }
 
   #countDead(stream: number): number {
     const select = this.#sql("SELECT count(*) FROM dead_letters WHERE stream = ?");
     return (select.get(stream) as unknown as [number])[0];
-  }
-
-  #bury(stream: number, offsets: readonly number[]): void {
-    const insert = this.#sql("INSERT INTO dead_letters (stream, offset) VALUES (?, ?) ON CONFLICT DO NOTHING");
-    try {
-      this.#database.exec("BEGIN");
-      for (const offset of offsets) insert.run(stream, offset);
-      this.#database.exec("COMMIT");
-    } catch {
-      // A full disk must not stop a read. The next one finds them again, and until then the ledger shows a difference.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-    }
   }
 
   #stream(key: StreamKey): StreamRow {

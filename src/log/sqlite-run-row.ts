@@ -13,7 +13,7 @@ export interface RunRow {
 
 /** Runs with the key of their stream; the values stand in the order that `takeRun` takes. */
 export const selectRuns = `SELECT r.id, r.stream, s.key, r.tenant, r.run_id, r.thread, r.agent, r.profile,
-  r.on_illegal, r.mode, r.lease_ms, r.parent_run_id, r.start_digest, r.started_at, r.fence, r.seq, r.first_offset,
+  r.on_illegal, r.mode, r.lease_ms, r.deadline_ms, r.parent_run_id, r.start_digest, r.started_at, r.fence, r.seq, r.first_offset,
   r.last_offset, r.ended FROM runs r JOIN streams s ON s.id = r.stream`;
 
 type Columns = [
@@ -28,6 +28,7 @@ type Columns = [
   onIllegal: string,
   mode: string,
   leaseMs: number,
+  deadlineMs: number | null,
   parentRunId: string | null,
   startDigest: string,
   startedAt: string,
@@ -40,9 +41,8 @@ type Columns = [
 
 /** `row` is what `selectRuns` gave with `setReturnArrays`. */
 export function takeRun(row: unknown): RunRow {
-  const [id, stream, key, tenant, runId, thread, agent, profile, onIllegal, mode, leaseMs, parentRunId, ...rest] =
-    row as Columns;
-  const [startDigest, startedAt, fence, seq, firstOffset, lastOffset, ended] = rest;
+  const [id, stream, key, tenant, runId, thread, agent, profile, onIllegal, mode, leaseMs, ...rest] = row as Columns;
+  const [deadlineMs, parentRunId, startDigest, startedAt, fence, seq, firstOffset, lastOffset, ended] = rest;
   const record: RunRecord = {
     runId: asRunId(runId),
     tenantId: asTenantId(tenant),
@@ -53,6 +53,7 @@ export function takeRun(row: unknown): RunRow {
     onIllegal: onIllegal as OnIllegal,
     mode: mode as Mode,
     leaseMs,
+    ...(deadlineMs !== null && { deadlineMs }),
     ...(parentRunId !== null && { parentRunId: asRunId(parentRunId) }),
     startDigest,
     startedAt,
@@ -66,15 +67,17 @@ export function takeRun(row: unknown): RunRow {
 }
 
 export const insertRun = `INSERT INTO runs (id, stream, tenant, run_id, thread, agent, profile, on_illegal, mode,
-  lease_ms, parent_run_id, start_digest, started_at, fence, seq, first_offset, last_offset, ended)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  lease_ms, deadline_ms, parent_run_id, start_digest, started_at, fence, seq, first_offset, last_offset, ended,
+  compact_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** How far a run had come when its row is first written. */
-export type RunProgress = Pick<RunRecord, "fence" | "seq" | "firstOffset" | "lastOffset" | "ended">;
+export interface RunProgress extends Pick<RunRecord, "fence" | "seq" | "firstOffset" | "lastOffset" | "ended"> {
+  readonly endedAt: string | undefined;
+}
 
 /** The values of `insertRun`. */
 export function runValues(id: number, stream: number, run: NewRun, progress: RunProgress): (string | number | null)[] {
-  const { fence, seq, firstOffset, lastOffset, ended } = progress;
+  const { fence, seq, firstOffset, lastOffset, ended, endedAt } = progress;
   return [
     id,
     stream,
@@ -86,6 +89,7 @@ export function runValues(id: number, stream: number, run: NewRun, progress: Run
     run.onIllegal,
     run.mode,
     run.leaseMs,
+    run.deadlineMs ?? null,
     run.parentRunId ?? null,
     run.startDigest,
     run.startedAt,
@@ -94,5 +98,6 @@ export function runValues(id: number, stream: number, run: NewRun, progress: Run
     firstOffset,
     lastOffset,
     ended ?? null,
+    endedAt ?? null,
   ];
 }

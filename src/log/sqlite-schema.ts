@@ -106,6 +106,45 @@ const migrations: readonly string[] = [
     time TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE runs ADD COLUMN deadline_ms INTEGER;
+  -- When it ended, until its rows are compacted; and the offset up to which they are.
+  ALTER TABLE runs ADD COLUMN compact_at TEXT;
+  ALTER TABLE runs ADD COLUMN compacted INTEGER NOT NULL DEFAULT 0;
+  UPDATE runs SET compact_at = '' WHERE ended IS NOT NULL;
+  CREATE INDEX runs_to_compact ON runs (compact_at) WHERE compact_at IS NOT NULL;
+
+  -- Of the events before \`first\`, those that nobody had acknowledged or that were lost.
+  ALTER TABLE streams ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
+  -- No event of the stream is older. Null: it has none.
+  ALTER TABLE streams ADD COLUMN oldest TEXT;
+  UPDATE streams SET oldest = '' WHERE head > 0;
+  CREATE INDEX streams_oldest ON streams (oldest) WHERE oldest IS NOT NULL;
+
+  CREATE INDEX approvals_of_run ON approvals (run);
+
+  -- Whose rows wait to be deleted: a stream's events before its first (its id, negated), a retired run's keys (its id).
+  CREATE TABLE rubbish (owner INTEGER PRIMARY KEY) STRICT;
+
+  CREATE TABLE letters (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    stream INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    run_id TEXT,
+    type TEXT,
+    data TEXT,
+    from_offset INTEGER,
+    upto_offset INTEGER,
+    events INTEGER,
+    reason TEXT NOT NULL,
+    time TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX letters_of_stream ON letters (stream);
+  INSERT INTO letters (id, kind, stream, tenant, run_id, type, data, reason, time)
+    SELECT id, 'quarantined', stream, tenant, run_id, type, data, reason, time FROM quarantine;
+  DROP TABLE quarantine;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

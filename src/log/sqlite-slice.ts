@@ -5,15 +5,15 @@
 import type { Offset, Seq } from "../../protocol/ids.ts";
 import type { ReadLimit, StoredEvent } from "./event-log.ts";
 import { type Cell, CellReader, takePlaced } from "./sqlite-cells.ts";
-import { unpackChunk } from "./sqlite-chunk.ts";
+import { type PlacedChunk, unpackChunk } from "./sqlite-chunk.ts";
 
-/** The events from offset `from` on and the lost offsets between them, as far as the limit goes. */
+/** The events from offset `from` on and the lost offsets between them, as far as the limit goes, and how far that is. */
 export function takeSlice(
   cells: readonly Cell[],
   lost: readonly Offset[],
   from: Offset,
   limit: ReadLimit,
-): { readonly events: StoredEvent[]; readonly corrupt: Offset[] } {
+): { readonly events: StoredEvent[]; readonly corrupt: Offset[]; readonly upto: Offset } {
   const events: StoredEvent[] = [];
   const corrupt: Offset[] = [];
   const budget = new Budget(limit);
@@ -25,33 +25,47 @@ export function takeSlice(
     }
     return true;
   };
-  const wasCut = !takeEach(cells, (event) => {
-    if (event.offset < from) return true;
-    if (!takeLost(event.offset) || !budget.take(event)) return false;
-    events.push(event);
-    return true;
-  });
+  const wasCut = !takeEach(
+    cells,
+    ({ firstOffset }) => from - firstOffset,
+    (event) => {
+      // A merged delta comes behind what was lost before its first offset: nothing is lost between its own.
+      if (!takeLost(event.offset) || !budget.take(event)) return false;
+      events.push(event);
+      return true;
+    },
+  );
   if (!wasCut) takeLost(Number.POSITIVE_INFINITY);
-  return { events, corrupt };
+  return { events, corrupt, upto: Math.max(from - 1, events.at(-1)?.offset ?? 0, corrupt.at(-1) ?? 0) };
 }
 
 /** The events with a seq beyond `afterSeq`. */
 export function takeRunEvents(cells: readonly Cell[], afterSeq: Seq, limit: ReadLimit): StoredEvent[] {
   const events: StoredEvent[] = [];
   const budget = new Budget(limit);
-  takeEach(cells, (event) => {
-    if ((event.seq ?? 0) <= afterSeq) return true;
-    if (!budget.take(event)) return false;
-    events.push(event);
-    return true;
-  });
+  takeEach(
+    cells,
+    ({ firstSeq = 0 }) => afterSeq + 1 - firstSeq,
+    (event) => {
+      if (!budget.take(event)) return false;
+      events.push(event);
+      return true;
+    },
+  );
   return events;
 }
 
-/** Whether `take` took them all. */
-function takeEach(cells: readonly Cell[], take: (event: StoredEvent) => boolean): boolean {
+/** Whether `take` took them all. `skip`: how many of a chunk's offsets the reader has. */
+function takeEach(
+  cells: readonly Cell[],
+  skip: (chunk: PlacedChunk) => number,
+  take: (event: StoredEvent) => boolean,
+): boolean {
   const from = new CellReader(cells);
-  while (!from.done) if (!unpackChunk(takePlaced(from), take)) return false;
+  while (!from.done) {
+    const chunk = takePlaced(from);
+    if (!unpackChunk(chunk, take, skip(chunk))) return false;
+  }
   return true;
 }
 

@@ -3,14 +3,15 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { insertRun, selectRuns } from "./sqlite-run-row.ts";
 
 const statements = {
-  selectStream: "SELECT id, head FROM streams WHERE key = ?",
+  selectStream: "SELECT id, head, oldest FROM streams WHERE key = ?",
   insertStream: "INSERT INTO streams (key) VALUES (?)",
   updateStream: "UPDATE streams SET head = ? WHERE id = ?",
+  fillStream: "UPDATE streams SET head = ?, oldest = ? WHERE id = ?",
   raiseAcked: "UPDATE streams SET acked = ? WHERE id = ? AND acked < ?",
   selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
   insertRun,
   moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
-  changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ? WHERE id = ?",
+  changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ?, compact_at = ? WHERE id = ?",
   insertChunk: `INSERT INTO events (row, stream, first_offset, last_offset, run, first_seq, meta, data, crc)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   selectKey: "SELECT digest, seq, offset FROM keys WHERE owner = ? AND name = ?",
@@ -18,8 +19,6 @@ const statements = {
   insertApproval: "INSERT INTO approvals (tenant, approval_id, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   upsertCursor: `INSERT INTO cursors (stream, device, offset) VALUES (?, ?, ?)
     ON CONFLICT (stream, device) DO UPDATE SET offset = excluded.offset WHERE excluded.offset > cursors.offset`,
-  insertQuarantine: `INSERT INTO quarantine (stream, tenant, run_id, type, data, reason, time)
-    VALUES (?, ?, ?, ?, ?, ?, ?)`,
   probe: "INSERT INTO meta (name, value) VALUES ('probe', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
 } as const;
 

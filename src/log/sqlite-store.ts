@@ -11,8 +11,9 @@ import { failureOf } from "./sqlite-failure.ts";
 import { SqliteLock } from "./sqlite-lock.ts";
 import type { OtherAnswer, WorkerOptions, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
+import { lastRow } from "./sqlite-high-water.ts";
 import { migrate, WrongSchema } from "./sqlite-schema.ts";
-import { lastRow, SqliteWriter } from "./sqlite-writer.ts";
+import { SqliteWriter } from "./sqlite-writer.ts";
 
 interface Open {
   readonly database: DatabaseSync;

@@ -11,6 +11,11 @@ import { Lru } from "./lru.ts";
 import type { PackedAppend } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
+import { SqliteCompaction } from "./sqlite-compaction.ts";
+import { firstTimeOf } from "./sqlite-chunk.ts";
+import { lastRow, lastRun } from "./sqlite-high-water.ts";
+import { SqliteLetters } from "./sqlite-letters.ts";
+import { SqliteRetirement } from "./sqlite-retirement.ts";
 import { runValues, takeRun } from "./sqlite-run-row.ts";
 import { prepareWrites, type WriteStatements } from "./sqlite-statements.ts";
 
@@ -22,6 +27,10 @@ interface StreamState {
   readonly id: number;
   readonly key: StreamKey;
   head: number;
+  /** No event of it is older; undefined while it has none. */
+  oldest: string | undefined;
+  /** Whether the file has `oldest`. */
+  oldestWritten: boolean;
   /** Whether the file has this head. */
   written: boolean;
 }
@@ -35,6 +44,7 @@ interface RunState {
   seq: Seq;
   lastOffset: number;
   ended: TerminalState | undefined;
+  endedAt: string | undefined;
   /** What its row lacks. `changed`: its fence or end, dearer to write because an index knows who lives. */
   lacks: "nothing" | "progress" | "changed" | RowToInsert;
 }
@@ -51,14 +61,25 @@ export class SqliteWriter {
   #grown: StreamState[] = [];
   #touched: RunState[] = [];
   readonly #sql: WriteStatements;
+  readonly #letters: SqliteLetters;
+  readonly #retirement: SqliteRetirement;
+  readonly #compaction: SqliteCompaction;
+  /** What retention took is no longer what the counters say. */
+  readonly #forget = {
+    stream: (key: StreamKey): void => this.#streams.delete(key),
+    run: (tenantId: TenantId, runId: RunId): void => this.#runs.delete(runName(tenantId, runId)),
+  };
   #row: number;
   #probes = 0;
   #lastRun: number;
 
   constructor(database: DatabaseSync) {
     this.#sql = prepareWrites(database);
+    this.#letters = new SqliteLetters(database);
+    this.#retirement = new SqliteRetirement(database);
+    this.#compaction = new SqliteCompaction(database, this.#sql.insertChunk);
     this.#row = lastRow(database);
-    this.#lastRun = Number(database.prepare("SELECT max(id) AS id FROM runs").get()?.["id"] ?? 0);
+    this.#lastRun = lastRun(database);
   }
 
   /** Number of the newest row of `events`. */
@@ -83,6 +104,7 @@ export class SqliteWriter {
     if (run === undefined) return [stream.head, 0, 0];
     run.lastOffset = stream.head;
     run.ended = target?.ended;
+    if (run.ended !== undefined) run.endedAt = firstTimeOf(append.chunks.at(-1)?.meta ?? "");
     this.#touch(run, target?.ended === undefined ? "progress" : "changed");
     for (const id of target?.approvals ?? []) this.#sql.insertApproval.run(target?.tenantId ?? "", id, run.id);
     return [stream.head, run.seq, run.fence];
@@ -99,24 +121,33 @@ export class SqliteWriter {
         for (const cursor of write.cursors) this.#saveCursor(cursor);
         return { kind: "done" };
       case "quarantine": {
-        const { stream: key, tenantId, runId, type, data, reason, time } = write.entry;
-        const stream = this.#stream(key) ?? this.#createStream(key);
-        this.#sql.insertQuarantine.run(stream.id, tenantId, runId, type, data, reason, time);
+        const { stream } = write.entry;
+        const { id } = this.#stream(stream) ?? this.#createStream(stream);
+        this.#letters.bury(id, { kind: "quarantined", ...write.entry });
         return { kind: "done" };
       }
+      case "retire":
+        // It looks at rows, and some of this very transaction are not written yet.
+        this.flush();
+        return { kind: "retired", retired: this.#retirement.slice(write.ask, this.#forget) };
+      case "compact":
+        this.flush();
+        return { kind: "compacted", compacted: this.#compaction.slice(write.ask) };
     }
   }
 
   /** Writes the counters and the new runs down: the last act before the commit. */
   flush(): void {
     for (const stream of this.#grown) {
-      this.#sql.updateStream.run(stream.head, stream.id);
+      if (stream.oldestWritten) this.#sql.updateStream.run(stream.head, stream.id);
+      else this.#sql.fillStream.run(stream.head, stream.oldest ?? null, stream.id);
       stream.written = true;
+      stream.oldestWritten = true;
     }
     for (const run of this.#touched) {
-      const { id, seq, lastOffset, fence, ended, lacks } = run;
+      const { id, seq, lastOffset, fence, ended, endedAt, lacks } = run;
       if (typeof lacks === "object") this.#sql.insertRun.run(...runValues(id, lacks.stream, lacks.create, run));
-      else if (lacks === "changed") this.#sql.changeRun.run(seq, lastOffset, fence, ended ?? null, id);
+      else if (lacks === "changed") this.#sql.changeRun.run(seq, lastOffset, fence, ended ?? null, endedAt ?? null, id);
       else this.#sql.moveRun.run(seq, lastOffset, id);
       run.lacks = "nothing";
     }
@@ -131,6 +162,10 @@ export class SqliteWriter {
 
   #insertEvents({ chunks, keys }: PackedAppend, stream: StreamState, run: RunState | undefined): void {
     const [offsetBefore, seqBefore] = [stream.head, run?.seq ?? 0];
+    if (stream.oldest === undefined) {
+      stream.oldest = firstTimeOf(chunks[0]?.meta ?? "");
+      stream.oldestWritten = false;
+    }
     for (const { count, meta, data } of chunks) {
       const firstOffset = stream.head + 1;
       const firstSeq = run === undefined ? undefined : run.seq + 1;
@@ -196,14 +231,15 @@ export class SqliteWriter {
     if (cached !== undefined) return cached;
     const found = this.#sql.selectStream.get(key);
     if (found === undefined) return undefined;
-    const [id, head] = found as unknown as [number, number];
-    const stream = { id, key, head, written: true };
+    const [id, head, oldest] = found as unknown as [number, number, string | null];
+    const stream = { id, key, head, oldest: oldest ?? undefined, oldestWritten: true, written: true };
     this.#streams.set(key, stream);
     return stream;
   }
 
   #createStream(key: StreamKey): StreamState {
-    const stream = { id: Number(this.#sql.insertStream.run(key).lastInsertRowid), key, head: 0, written: true };
+    const id = Number(this.#sql.insertStream.run(key).lastInsertRowid);
+    const stream = { id, key, head: 0, oldest: undefined, oldestWritten: true, written: true };
     this.#streams.set(key, stream);
     return stream;
   }
@@ -216,7 +252,8 @@ export class SqliteWriter {
     if (found === undefined) return undefined;
     const { id, record } = takeRun(found);
     const { stream, fence, seq, firstOffset, lastOffset, ended } = record;
-    const run: RunState = { id, stream, runId, firstOffset, fence, seq, lastOffset, ended, lacks: "nothing" };
+    const progress = { firstOffset, fence, seq, lastOffset, ended, endedAt: undefined };
+    const run: RunState = { id, stream, runId, ...progress, lacks: "nothing" };
     this.#runs.set(name, run);
     return run;
   }
@@ -233,6 +270,7 @@ export class SqliteWriter {
       seq: 0,
       lastOffset: firstOffset,
       ended: undefined,
+      endedAt: undefined,
       lacks: { stream: stream.id, create },
     };
     this.#touched.push(run);
@@ -243,7 +281,3 @@ export class SqliteWriter {
 
 /** Injective: the tenant's length stands first. */
 const runName = (tenantId: TenantId, runId: RunId) => `${tenantId.length}:${tenantId}:${runId}`;
-
-export function lastRow(database: DatabaseSync): number {
-  return Number(database.prepare("SELECT max(row) AS row FROM events").get()?.["row"] ?? 0);
-}

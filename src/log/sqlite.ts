@@ -78,8 +78,8 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     position: async (stream) => ({ epoch, ...(await read("position", stream)) }),
     read: async (stream, after, limit) => {
       const { first, head, cells, corrupt: lost } = await read("read", stream, after, limit);
-      const { events, corrupt } = takeSlice(cells, lost, Math.max(after + 1, first), limit);
-      const slice = { epoch, first, head, events };
+      const { events, corrupt, upto } = takeSlice(cells, lost, Math.max(after + 1, first), limit);
+      const slice = { epoch, first, head, events, upto };
       return corrupt.length === 0 ? slice : { ...slice, corrupt };
     },
     living: async (stream) => ({ epoch, ...(await read("living", stream)) }),
@@ -108,6 +108,18 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     },
     quarantine: async (entry) =>
       void (await write({ op: "quarantine", entry }, true, entry.data.length + writeOverheadBytes)),
+    deadLetters: async (query) => read("deadLetters", query, pageBefore(query.before)),
+    retire: async (ask) => {
+      const answer = await write({ op: "retire", ask }, true, writeOverheadBytes);
+      if ("kind" in answer && answer.kind === "retired") return answer.retired;
+      throw new Error("the log's thread answered another question");
+    },
+    // The same events either way: what a power cut takes back is compacted again.
+    compact: async (ask) => {
+      const answer = await write({ op: "compact", ask }, false, writeOverheadBytes);
+      if ("kind" in answer && answer.kind === "compacted") return answer.compacted;
+      throw new Error("the log's thread answered another question");
+    },
     probe: async () => void (await write({ op: "probe" }, true, writeOverheadBytes)),
     walBytes: () => thread.walBytes,
     watch: (listener) => listeners.watch(listener),

@@ -30,9 +30,9 @@ export async function* follow(
     let at = after;
     while (!signal?.aborted) {
       rung = false;
-      const { events, corrupt, head } = await log.read(stream, at, page);
+      const { events, upto, head } = await log.read(stream, at, page);
       for (const event of events) yield eventObject(event);
-      at = Math.max(at, events.at(-1)?.offset ?? 0, corrupt?.at(-1) ?? 0);
+      at = upto;
       if (at >= head && !rung && !signal?.aborted) {
         await new Promise<void>((resolve) => {
           wake = resolve;

@@ -6,6 +6,7 @@ import type { StreamEvent } from "../../protocol/event.ts";
 import type { ServerFrame } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
+import { bareDelta, type Delta, isSameText } from "../log/delta.ts";
 import type { StoredEvent } from "../log/event-log.ts";
 import type { EncodedFrame } from "./transport.ts";
 
@@ -44,20 +45,6 @@ export function encodeFrame(frame: Exclude<ServerFrame, { type: "events" }>): En
   return { name: frame.type, bytes: encode(JSON.stringify(frame)), upto };
 }
 
-interface Delta {
-  readonly messageId: string;
-  readonly channel: string;
-  readonly text: string;
-}
-const bareDeltaFields = 3;
-
-/** A delta that says nothing but its text: what a runner adds to one is kept, so that one stays alone. */
-function bareDelta(event: StoredEvent): Delta | undefined {
-  if (event.type !== "agent_delta") return undefined;
-  const data = parseTrusted(event.data) as Delta;
-  return Object.keys(data).length === bareDeltaFields ? data : undefined;
-}
-
 /**
  * Joins neighbouring deltas of one message into one that bears the last offset it covers. Only neighbours: text that
  * moved behind another event would be lost to a reader that comes back with that event's offset (L9).
@@ -73,11 +60,7 @@ export function mergeDeltas(events: readonly StoredEvent[]): readonly StoredEven
   };
   for (const event of events) {
     const delta = bareDelta(event);
-    const isNext =
-      event.runId === joined?.last.runId &&
-      delta?.messageId === joined?.first.messageId &&
-      delta?.channel === joined?.first.channel;
-    if (joined && delta && isNext) {
+    if (joined && delta && isSameText(joined.last, event, joined.first, delta)) {
       joined.last = event;
       joined.texts.push(delta.text);
       continue;

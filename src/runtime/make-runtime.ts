@@ -180,9 +180,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       answer(async () => {
         const stream: StreamKey = streamToRead(caller, whose);
         const slice = await log.read(stream, after, { maxEvents: limit, maxBytes: maxPageBytes });
-        const { events, head, corrupt } = slice;
-        const last = Math.max(events.at(-1)?.offset ?? 0, corrupt?.at(-1) ?? 0);
-        return pageOf(events, last === 0 ? head : last, head);
+        return pageOf(slice.events, slice.upto, slice.head);
       }),
     ack: (caller, connectionId, offset) =>
       answer(() => {

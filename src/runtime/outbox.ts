@@ -143,18 +143,18 @@ export class Outbox {
     const events = hub.eventsAfter(this.scanned, room);
     // None at hand, though the stream has grown: another process wrote them.
     if (events === undefined || events.length === 0) return false;
-    this.sendEvents(events);
+    this.sendEvents(events, events.at(-1)?.offset ?? this.scanned);
     return true;
   }
 
-  private sendEvents(events: readonly StoredEvent[]): void {
-    const last = events.at(-1);
-    if (last === undefined) return;
+  /** `upto`: how far they go; offsets that were merged or lost are covered by it. */
+  private sendEvents(events: readonly StoredEvent[], upto: Offset): void {
+    if (upto <= this.scanned) return;
     const wanted = this.context.want === undefined ? events : events.filter((event) => this.wants(event));
     const out = this.lagging && this.context.mergeDeltas ? mergeDeltas(wanted) : wanted;
-    this.scanned = last.offset;
+    this.scanned = upto;
     // A range without a wanted event is covered by the next frame that has one, or by the next nudge.
-    if (out.length > 0) this.send(out.map(eventText), last.offset, out.length);
+    if (out.length > 0) this.send(out.map(eventText), upto, out.length);
   }
 
   private send(texts: readonly string[], upto: Offset, eventCount: number): void {
@@ -186,8 +186,7 @@ export class Outbox {
         if (this.mode === "ended") return;
         const before = this.scanned;
         if (slice.first > this.scanned + 1) this.declareGap(slice.first - 1);
-        this.sendEvents(slice.events);
-        this.coverCorrupt(slice.corrupt, slice.events.at(-1)?.offset);
+        this.sendEvents(slice.events, slice.upto);
         // The bell was ahead of what the log shows: asking at once would ask for ever.
         if (this.scanned === before && this.scanned < hub.head) return this.context.retryLater();
         this.pump();
@@ -199,13 +198,9 @@ export class Outbox {
     );
   }
 
-  /** Dead-lettered offsets at the end of a slice hold no event: step over them. */
-  private coverCorrupt(corrupt: readonly Offset[] | undefined, last: Offset | undefined): void {
-    const upto = corrupt?.at(-1);
-    if (upto !== undefined && upto > (last ?? this.scanned)) this.scanned = upto;
-  }
-
+  /** What was looked at and not wanted is no part of the gap. */
   private declareGap(upto: Offset): void {
+    if (this.scanned > this.sentUpto) this.send([], this.scanned, 0);
     const frame = encodeFrame({ type: "gap", from: this.sentUpto + 1, upto, reason: "retention" });
     this.handOver(frame, upto, 0);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { QuarantineEntry } from "../../src/log/event-log.ts";
+import type { QuarantineEntry } from "../../src/log/dead-letter.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { completed, delta, executed, executing, keyed, note, thinking } from "../support/events.ts";
 import { runtimeUnderTest } from "../support/runtime-under-test.ts";

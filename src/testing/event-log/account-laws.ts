@@ -148,7 +148,8 @@ export function accountLaws({ law, expect }: LawBook): void {
 export function persistenceLaws({ law, expect }: LawBook): void {
   law("finds everything again after it was closed and opened", async (log, made) => {
     if (made.reopen === undefined) throw new Error("a log that persists needs `reopen`");
-    const { epoch } = await write(log, started(newRun(), [keyed("k"), event("b", { threadId: "t", repaired: true })]));
+    const create = newRun(run1, alice, { deadlineMs: 60_000 });
+    const { epoch } = await write(log, started(create, [keyed("k"), event("b", { threadId: "t", repaired: true })]));
     await write(log, next(2, [event("ask")], { approvals: ["a-1"] }));
     await log.claim(tenant, run1);
     await log.saveCursors([{ stream: alice, device: phone, offset: 2 }]);

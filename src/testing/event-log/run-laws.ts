@@ -13,6 +13,7 @@ export function runLaws({ law, expect }: LawBook): void {
       onIllegal: "quarantine",
       mode: "performance",
       leaseMs: 1_000,
+      deadlineMs: 60_000,
     });
     await write(log, notice(alice, "before"));
     await write(log, started(create));

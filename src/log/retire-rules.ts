@@ -1,0 +1,36 @@
+/** Where the beginning of a stream may be cut: what every adapter asks before it retires, so that all cut alike (L15). */
+import type { Offset } from "../../protocol/ids.ts";
+import type { RunRecord } from "./event-log.ts";
+
+export type RunSpan = Pick<RunRecord, "firstOffset" | "lastOffset" | "ended">;
+
+/**
+ * The last offset that may go; `first - 1`: none. A living run and all behind its beginning stay; an ended run goes
+ * whole or stays whole.
+ *
+ * `oldUpto`: the last offset that is old enough. `runs`: those of the stream, ascending by their first offset.
+ * `maxEvents`: beyond it the next place where no run is cut in two is taken.
+ */
+export function cutOf(first: Offset, oldUpto: Offset, runs: Iterable<RunSpan>, maxEvents: number): Offset {
+  let safe = first - 1;
+  let spokenFor = first - 1;
+  for (const { firstOffset, lastOffset, ended } of runs) {
+    if (firstOffset > oldUpto) break;
+    if (spokenFor < firstOffset) {
+      safe = firstOffset - 1;
+      if (safe + 1 - first >= maxEvents) return safe;
+    }
+    if (ended === undefined || lastOffset > oldUpto) return safe;
+    spokenFor = Math.max(spokenFor, lastOffset);
+  }
+  return Math.max(safe, oldUpto);
+}
+
+/** Of the offsets from `first` to `cut`, those that nobody has acknowledged; undefined: none. */
+export function unackedRange(first: Offset, cut: Offset, acked: Offset): { from: Offset; upto: Offset } | undefined {
+  const from = Math.max(first, acked + 1);
+  return from > cut ? undefined : { from, upto: cut };
+}
+
+/** Why retired events stand among the dead letters. */
+export const retiredReason = "they were older than what is kept, and no device had acknowledged them";
