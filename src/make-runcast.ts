@@ -13,6 +13,7 @@ import { cancelSchema, noticeSchema, resolveApprovalSchema, startRunSchema } fro
 import type { TenantId, UserId } from "../protocol/ids.ts";
 import { asRunId, asTenantId, defaultTenant, isTenantId, isUserId, streamKey } from "../protocol/ids.ts";
 import type { Decoded } from "../protocol/json.ts";
+import { fencedJournal, fencedObserver, fencedOrphans } from "./application-callbacks.ts";
 import { ApiKeys, parseApiKeys } from "./auth/api-key.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import { jwtAuthenticator } from "./auth/jwt.ts";
@@ -34,6 +35,7 @@ import { eventIds } from "./runtime/event-id.ts";
 import { follow } from "./runtime/follow.ts";
 import type { RuntimeParts } from "./runtime/make-runtime.ts";
 import { Parts, partsLayer } from "./runtime/layer.ts";
+import type { Journal } from "./telemetry/journal.ts";
 import { silentJournal } from "./telemetry/journal.ts";
 
 /** Who the embedding application is: it may do what its own code could do anyway. */
@@ -73,7 +75,8 @@ function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | E
 export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions) {
   const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...rest } = options;
   const clock = rest.clock ?? systemClock;
-  const journal = rest.journal ?? silentJournal;
+  const journal = fencedJournal(rest.journal ?? silentJournal);
+  const onOrphan = fencedOrphans(rest.onOrphan, journal);
   let authenticator: Authenticator;
   if (typeof auth === "function") authenticator = checkedBy(auth, clock, journal);
   else if ("authenticate" in auth) authenticator = auth;
@@ -81,13 +84,13 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
   const services = yield* Layer.build(
-    partsLayer({ ...rest, clock, journal, authenticate }).pipe(
+    partsLayer({ ...rest, clock, journal, onOrphan, authenticate }).pipe(
       Layer.provideMerge(storeLayer(yield* storeOf(store), commit)),
     ),
   );
   const parts = Context.get(services, Parts);
   const log = Context.get(services, EventLogTag);
-  const gateway: GatewayOptions = {
+  const gateway: Doors = {
     runtime: parts.service,
     authenticator,
     apiKeys: new ApiKeys(entries),
@@ -95,12 +98,17 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
     clock,
     journal,
   };
-  const made: MadeRuncast = { runcast: embedded(parts, log, new Gateway(gateway), eventIds(clock)), gateway };
+  const made: MadeRuncast = { runcast: embedded(parts, log, gateway, eventIds(clock)), gateway };
   return made;
 });
 
+/** What the gateway asks for, with the journal that everybody has. */
+type Doors = GatewayOptions & { readonly journal: Journal };
+
 /** The embedding API over the assembled parts. Who owns the scope closes it after `close`. */
-function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: () => string): Runcast {
+function embedded(parts: RuntimeParts, log: EventLog, options: Doors, nextId: () => string): Runcast {
+  const gateway = new Gateway(options);
+  const { journal } = options;
   const { service, runs, supervisor } = parts;
   const attached: (() => void)[] = [];
   return {
@@ -137,8 +145,9 @@ function embedded(parts: RuntimeParts, log: EventLog, gateway: Gateway, nextId: 
       attached.push(gateway.attach(server));
     },
     inspect: (observer) => {
-      const subscription = supervisor.root.system.inspect(observer);
-      return () => subscription.unsubscribe();
+      const detach = (): void => subscription.unsubscribe();
+      const subscription = supervisor.root.system.inspect(fencedObserver(observer, journal, detach));
+      return detach;
     },
     close: async () => {
       await Effect.runPromise(service.drain);

@@ -43,6 +43,11 @@ export async function serve(given: Arguments): Promise<number> {
     Object.keys(serveCommand.flags).filter((name) => name !== "demo" && name !== "config"),
   );
   const journal = jsonJournal(systemClock, config.logLevel, (line) => process.stderr.write(line));
+  // A bug that nobody caught ends the process with 1 and its stack, as Node does it: what was acknowledged is on disk,
+  // and what a half-done call left in memory is not to be trusted. Who reads records hears of it, too.
+  process.on("uncaughtExceptionMonitor", (cause, origin) =>
+    journal.write("error", "process.uncaught", { origin, cause }),
+  );
   for (const warning of config.warnings) journal.write("warn", warning);
   for (const flag of notUsedYet)
     if (given.text(flag) !== undefined) journal.write("warn", `--${flag} is set and not used by this version`);

@@ -40,10 +40,11 @@ export class Commands {
   run(connection: UserConnection, frame: CommandFrame): void {
     const { principal } = connection;
     if (principal === undefined) return;
-    this.answer(principal, frame).then(
-      (data) => connection.send({ type: "reply", ref: frame.ref, ok: true, data }),
-      (cause: unknown) => connection.send({ type: "reply", ref: frame.ref, ok: false, error: this.shown(cause) }),
-    );
+    const { ref } = frame;
+    this.answer(principal, frame)
+      // An answer that is no JSON throws here, and is one that the application did not give.
+      .then((data) => connection.send({ type: "reply", ref, ok: true, data }))
+      .catch((cause: unknown) => connection.send({ type: "reply", ref, ok: false, error: this.shown(cause) }));
   }
 
   private async answer(caller: UserPrincipal, frame: CommandFrame): Promise<JsonObject> {

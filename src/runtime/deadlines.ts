@@ -46,9 +46,12 @@ export class Deadlines {
   private cancelTimer: (() => void) | undefined;
   private timerSlot = Number.POSITIVE_INFINITY;
   private stopped = false;
+  private readonly onBug: (cause: unknown) => void;
 
-  constructor(clock: Clock) {
+  /** `onBug` hears of a task that threw: one broken deadline must not stop the wheel for all others. */
+  constructor(clock: Clock, onBug: (cause: unknown) => void) {
     this.clock = clock;
+    this.onBug = onBug;
   }
 
   /** Calls `task` once when the monotonic clock has passed `dueMono` (ms). */
@@ -95,6 +98,14 @@ export class Deadlines {
     this.cancelTimer = this.clock.after(Math.max(slot * tickMs - this.clock.mono(), 0), () => this.fire());
   }
 
+  private run(entry: Entry): void {
+    try {
+      entry.task();
+    } catch (cause) {
+      this.onBug(cause);
+    }
+  }
+
   private fire(): void {
     const nowMono = this.clock.mono();
     const upto = Math.floor(nowMono / tickMs);
@@ -112,7 +123,7 @@ export class Deadlines {
     }
     due.sort((a, b) => a.dueMono - b.dueMono);
     // What fires before it in the same tick may have cancelled it or moved it on.
-    for (const entry of due) if (!entry.isCancelled && entry.slot === -1) entry.task();
+    for (const entry of due) if (!entry.isCancelled && entry.slot === -1) this.run(entry);
     let next = Number.POSITIVE_INFINITY;
     for (const slot of this.slots.keys()) next = Math.min(next, slot);
     if (next < this.timerSlot) this.arm(next);

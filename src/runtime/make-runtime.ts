@@ -58,7 +58,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const log = watchedLog(given.log, given);
   const settings = { ...given, log };
   const supervisor = new Supervisor();
-  const deadlines = new Deadlines(clock);
+  const deadlines = new Deadlines(clock, (cause) => settings.journal.write("error", "deadline.failed", { cause }));
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log);

@@ -88,10 +88,18 @@ export class Supervisor {
   }
 
   ping(transport: Transport): void {
-    transport.ping(this.#authority);
+    try {
+      transport.ping(this.#authority);
+    } catch {
+      // As above: its silence is what ends it.
+    }
   }
 
   end(transport: Transport, code: number, reason: string): void {
-    transport.close(this.#authority, code, reason);
+    try {
+      transport.close(this.#authority, code, reason);
+    } catch {
+      // It is gone as it is.
+    }
   }
 }

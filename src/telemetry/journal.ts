@@ -15,9 +15,19 @@ const maxFieldChars = 500;
 
 /** Errors lose nothing but their prototype; everything else is cut to a readable length. */
 function shown(value: unknown): unknown {
-  if (value instanceof Error) return `${value.name}: ${value.message}`.slice(0, maxFieldChars);
-  return typeof value === "string" ? value.slice(0, maxFieldChars) : value;
+  if (typeof value === "number" || typeof value === "boolean" || value === undefined || value === null) return value;
+  try {
+    if (value instanceof Error) return cut(`${value.name}: ${value.message}`);
+    if (typeof value !== "object") return cut(String(value));
+    const text = JSON.stringify(value);
+    return text.length > maxFieldChars ? cut(text) : value;
+  } catch {
+    // What an application throws may be anything, also what cannot be written down.
+    return `unprintable ${typeof value}`;
+  }
 }
+
+const cut = (text: string): string => text.slice(0, maxFieldChars);
 
 /** A journal of JSON lines: `write` takes one line with its newline. */
 export function jsonJournal(clock: Clock, level: Level, write: (line: string) => void): Journal {

@@ -8,7 +8,8 @@ const tickMs = 50;
 
 function wheel() {
   const clock = manualClock();
-  return { clock, deadlines: new Deadlines(clock) };
+  const bugs: unknown[] = [];
+  return { clock, bugs, deadlines: new Deadlines(clock, (cause) => bugs.push(cause)) };
 }
 
 describe("the deadline wheel", () => {
@@ -23,6 +24,19 @@ describe("the deadline wheel", () => {
       expect(atMs).toBeGreaterThanOrEqual(delayMs);
       expect(atMs - delayMs).toBeLessThanOrEqual(tickMs);
     }
+  });
+
+  it("fires on when one of them throws, in the same tick and in later ones (I0)", async () => {
+    const { clock, bugs, deadlines } = wheel();
+    const fired: number[] = [];
+    for (const delayMs of [10, 20, 30, 200]) {
+      deadlines.after(delayMs, () => {
+        if (delayMs === 20) throw new Error("of this one");
+        fired.push(delayMs);
+      });
+    }
+    await clock.advance(200 + tickMs);
+    expect([fired, bugs]).toEqual([[10, 30, 200], [new Error("of this one")]]);
   });
 
   it("does not fire what was cancelled, not even by a deadline of the same tick", async () => {
