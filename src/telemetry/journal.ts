@@ -16,10 +16,12 @@ const maxFieldChars = 500;
 /** Errors lose nothing but their prototype; everything else is cut to a readable length. */
 function shown(value: unknown): unknown {
   if (typeof value === "number" || typeof value === "boolean" || value === undefined || value === null) return value;
+  if (typeof value === "string") return cut(value);
+  if (typeof value === "bigint") return cut(value.toString());
   try {
     if (value instanceof Error) return cut(`${value.name}: ${value.message}`);
-    if (typeof value !== "object") return cut(String(value));
-    const text = JSON.stringify(value);
+    // Undefined for a function and a symbol, whatever the types say.
+    const text = (JSON.stringify(value) as string | undefined) ?? typeof value;
     return text.length > maxFieldChars ? cut(text) : value;
   } catch {
     // What an application throws may be anything, also what cannot be written down.

@@ -14,7 +14,7 @@ const graceMs = 500;
 /** The wheel's tick, the commit and the way to the client, on a machine that others use as well. */
 const slackMs = 2_000;
 const patience = { timeout: 20_000, interval: 5 };
-const program = fileURLToPath(new URL("../../support/remote-publisher.ts", import.meta.url));
+const program = fileURLToPath(new URL("./fixtures/remote-publisher.ts", import.meta.url));
 const flags = ["--disable-warning=ExperimentalWarning"];
 
 let server: BuiltServer;
