@@ -191,8 +191,23 @@ export default defineConfig({
         ),
       },
     },
+    {
+      files: ["src/publisher/**"],
+      rules: {
+        "no-restricted-imports": imports(
+          [],
+          [
+            schemaFiles,
+            { group: ["*", "!./**", "!../**"], message: "The publisher needs nothing but the platform's fetch." },
+          ],
+        ),
+      },
+    },
     { files: ["src/testing/**"], rules: { ...ambient } },
-    { files: ["src/client/timers.ts"], rules: { ...ambient, "no-restricted-properties": ["error", parse, mint] } },
+    {
+      files: ["src/client/timers.ts", "src/publisher/web-clock.ts"],
+      rules: { ...ambient, "no-restricted-properties": ["error", parse, mint] },
+    },
     // The edges: a process and a page have a clock, a console and files of their own.
     {
       files: ["src/cli/**", "src/demo/**", "src/console/**"],

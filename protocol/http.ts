@@ -7,14 +7,13 @@ import type { EventType, StreamEvent } from "./event.ts";
 import { decisionSchema } from "./event.ts";
 import type { Epoch, Fence, Offset, RunId, Seq, TenantId, UserId } from "./ids.ts";
 import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
+import { maxEventsPerPublish, maxLeaseMs, minLeaseMs } from "./limits.ts";
 import type { RunState, RunView } from "./run-view.ts";
 
-export const minLeaseMs = 1_000;
-export const maxLeaseMs = 3_600_000;
+export { maxEventsPerPublish, maxLeaseMs, minLeaseMs };
 /** How long a run may live at most, and at least. */
 export const minDeadlineMs = 1_000;
 export const maxDeadlineMs = 30 * 86_400_000;
-export const maxEventsPerPublish = 1_000;
 export const maxAckWaitMs = 10_000;
 export const defaultCancelDeadlineMs = 10_000;
 export const maxCancelDeadlineMs = 600_000;
@@ -109,6 +108,8 @@ export interface PublishAnswer {
   readonly repaired?: number;
   /** How many events were kept apart (`onIllegal: "quarantine"`). */
   readonly quarantined?: number;
+  /** Somebody asked the run to stop: over HTTP, who publishes all the time hears it here, without a heartbeat. */
+  readonly cancelRequested?: true;
 }
 
 export interface HeartbeatAnswer {

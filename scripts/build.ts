@@ -67,6 +67,6 @@ function buildConsole(): void {
 }
 
 removeOrphans();
-run("tsc", "-b", "protocol", "machines", "src/client", "src");
+run("tsc", "-b", "protocol", "machines", "src/client", "src", "src/publisher");
 copyAssets();
 buildConsole();

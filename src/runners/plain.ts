@@ -8,10 +8,14 @@ import { failureOf } from "./failure.ts";
 import { jsonOf } from "./json-value.ts";
 import type { RunOutcome } from "./outcome.ts";
 import { isLost } from "./run-writer.ts";
+import { WatchedWrite } from "./watched-write.ts";
 
 export type { RunOutcome } from "./outcome.ts";
 
-/** What the function gets: the run, in the words of an agent. Every call resolves once it is durable. */
+/**
+ * What the function gets: the run, in the words of an agent. Every call resolves once it is durable; one that is
+ * refused while nobody awaits it ends the run as failed.
+ */
 export interface AgentContext {
   readonly run: Run;
   /** Aborts when somebody asked the run to stop: give it to whatever you call. */
@@ -26,15 +30,22 @@ export interface AgentContext {
 
 /**
  * Runs `agent` as the run: resolved is completed with its value as output, rejected is failed, and with the run
- * asked to stop either is cancelled. Tools that still run when it resolves are waited for.
+ * asked to stop either is cancelled. Tools and writes that are under way when it resolves are waited for.
  *
  * Shape: the outcome; a failed agent is no rejection.
  * Fails: when the end itself could not be written.
  */
 export async function runAgent(run: Run, agent: (context: AgentContext) => unknown): Promise<RunOutcome> {
   const open = new Set<Promise<unknown>>();
-  const write = async (event: EventInput): Promise<void> => {
-    await run.emit(event);
+  const writes = new Set<WatchedWrite>();
+  const write = (event: EventInput): Promise<void> => {
+    const written = new WatchedWrite(run.emit(event));
+    writes.add(written);
+    // Those that failed stay, to be asked at the end whether somebody heard.
+    void written.settled.then(() => {
+      if (written.unheard === undefined) writes.delete(written);
+    });
+    return written;
   };
   const context: AgentContext = {
     run,
@@ -59,6 +70,10 @@ export async function runAgent(run: Run, agent: (context: AgentContext) => unkno
   try {
     output = jsonOf(await agent(context));
     await Promise.all(open);
+    for (const written of [...writes]) {
+      await written.settled;
+      thrown ??= written.unheard;
+    }
   } catch (error) {
     thrown = { error };
   }

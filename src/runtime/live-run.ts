@@ -155,7 +155,7 @@ export class LiveRun {
   }
 
   private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Receipt {
-    const verdict = this.judged(fresh, terms);
+    const verdict = this.judged(fresh, prepared, terms);
     const duplicates = prepared.length - fresh.length;
     const apart = this.keepApart(verdict);
     if (verdict.legal.length === 0) return new Receipt(() => this.answerNothingWritten(verdict, duplicates, apart));
@@ -220,7 +220,7 @@ export class LiveRun {
   }
 
   /** The machine's word on the batch; an illegal one leaves the run as it was. */
-  private judged(fresh: readonly Prepared[], terms: PublishTerms): Verdict {
+  private judged(fresh: readonly Prepared[], prepared: readonly Prepared[], terms: PublishTerms): Verdict {
     const before = this.actor.getSnapshot();
     const policy: OnIllegal = terms.bySupervisor ? "reject" : this.record.onIllegal;
     const events = fresh.map(({ event }) => event);
@@ -231,7 +231,7 @@ export class LiveRun {
       this.host.release(this.actor);
       this.actor = this.host.actor(this.record, persisted);
     }
-    throw verdict;
+    throw inWholeBatch(verdict, fresh, prepared);
   }
 
   private committed(batch: Batch, appended: Appended): void {
@@ -293,4 +293,12 @@ export class LiveRun {
     this.host.drop(this, endOf(cause));
     return error;
   }
+}
+
+/** Known events were not judged again, but the caller counts them. */
+function inWholeBatch(verdict: IllegalTransition, fresh: readonly Prepared[], prepared: readonly Prepared[]): Error {
+  const judged = fresh[verdict.index];
+  if (fresh === prepared || judged === undefined) return verdict;
+  const { state, event, legal, message } = verdict;
+  return new IllegalTransition({ index: prepared.indexOf(judged), state, event, legal, message });
 }

@@ -116,10 +116,13 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         return { answer: made, created };
       }),
     publish: (caller, named, runId, body, traceparent) =>
-      answer(() => {
+      answer(async () => {
         requireRight(caller, "publish");
         const terms = { fence: body.fence, ifSeq: body.ifSeq, traceparent };
-        return runs.publish(tenantForRun(caller, named), runId, body.events, terms);
+        const tenantId = tenantForRun(caller, named);
+        const published = await runs.publish(tenantId, runId, body.events, terms);
+        const isCancelling = runs.atHand(tenantId, runId)?.run.isCancelling ?? false;
+        return isCancelling ? { ...published, cancelRequested: true as const } : published;
       }),
     heartbeat: (caller, named, runId, body) =>
       answer(async () => {

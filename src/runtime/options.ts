@@ -1,6 +1,7 @@
 /** What a runtime is made of, and its safe defaults. Durations in ms, sizes in bytes. */
 import type { JsonObject } from "../../protocol/event.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
+import { defaultLeaseMs } from "../../protocol/limits.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -50,7 +51,6 @@ const defaultHeartbeatMs = 15_000;
 const defaultHelloMs = 5_000;
 const defaultWindowEvents = 1_024;
 const defaultWindowBytes = 1_048_576;
-const defaultLeaseMs = 30_000;
 const defaultGraceMs = 30_000;
 const defaultConnectionsPerUser = 1_000;
 

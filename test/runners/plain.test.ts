@@ -73,6 +73,30 @@ describe("plain runner", () => {
     });
   }
 
+  it("fails for an event that was refused while nobody waited for it", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async (ctx) => {
+      void ctx.delta("", "to no message");
+      void ctx.thinking();
+      return "as if nothing had happened";
+    });
+    expect(outcome).toMatchObject({ state: "failed", error: { code: "invalid_event" } });
+    expect(run.types).toEqual(["agent_started", "agent_thinking", "agent_failed"]);
+  });
+
+  it("leaves to the function a refusal that it has heard, however it listens", async () => {
+    const run = new RecordingRun();
+    const heard: unknown[] = [];
+    const outcome = await runAgent(run, async (ctx) => {
+      await ctx.delta("", "no").catch((cause: unknown) => heard.push(cause));
+      await Promise.allSettled([ctx.message("", "no")]).then(([settled]) => heard.push(settled.status));
+      const later = ctx.message("", "no").finally(() => heard.push("finally"));
+      await expect(later).rejects.toMatchObject({ _tag: "InvalidInput" });
+      return heard.length;
+    });
+    expect(outcome).toEqual({ state: "completed", output: 3 });
+  });
+
   it("is lost, and writes no more, when another runner holds the run", async () => {
     const run = new RecordingRun();
     const fenced = new Fenced({ message: "claimed" });

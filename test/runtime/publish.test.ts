@@ -146,6 +146,14 @@ describe("ifSeq", () => {
 });
 
 describe("an event's key", () => {
+  it("leaves the place of an illegal event where its sender counts it", async () => {
+    const { start, publish } = await runtimeUnderTest();
+    const { runId } = await start();
+    await publish(runId, 1, [keyed("a", thinking)]);
+    const batch = [keyed("a", thinking), note(), { type: "agent_resumed", data: {} }];
+    await expect(publish(runId, 1, batch)).rejects.toMatchObject({ _tag: "IllegalTransition", index: 2 });
+  });
+
   it("gives a retry the same answer and writes it once", async () => {
     const { start, publish, log } = await runtimeUnderTest();
     const { runId } = await start();

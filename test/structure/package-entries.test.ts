@@ -16,6 +16,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./client": ["xstate"],
   "./react": ["react", "xstate"],
   "./runner": [],
+  "./publisher": [],
   "./ai-sdk": [],
   "./protocol": ["zod"],
   "./machines": ["xstate"],
