@@ -19,6 +19,8 @@ export interface LogHealth {
   /** 0: the newest write failed. */
   readonly logUp: number;
   readonly logFailures: number;
+  /** Questions that the log was asked: what a resume, a view or a listing costs it. */
+  readonly logReads: number;
   /** Events that were read, and failed their checksum. */
   readonly corruptEvents: number;
   /** What waits beside the store's file; 0 where there is no such thing. */
@@ -43,6 +45,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   const knownCorrupt = new Set<string>();
   let downSinceMs: number | undefined;
   let failures = 0;
+  let reads = 0;
   let corruptEvents = 0;
   let walIsLong = false;
   let isResting = false;
@@ -92,6 +95,13 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
     };
   }
 
+  function read<Input extends readonly unknown[], Answer>(call: (...input: Input) => Promise<Answer>) {
+    return (...input: Input): Promise<Answer> => {
+      reads += 1;
+      return call(...input);
+    };
+  }
+
   function tellCorrupt(stream: StreamKey, { corrupt = [] }: Slice): void {
     const fresh = corrupt.filter((offset) => !knownCorrupt.has(`${stream}\n${offset}`));
     if (fresh.length === 0) return;
@@ -109,26 +119,27 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
     quarantine: write((entry) => log.quarantine(entry)),
     retire: write((ask) => log.retire(ask)),
     compact: write((ask) => log.compact(ask)),
-    deadLetters: (query) => log.deadLetters(query),
-    position: (stream) => log.position(stream),
-    living: (stream) => log.living(stream),
-    run: (tenantId, runId) => log.run(tenantId, runId),
-    runs: (query) => log.runs(query),
-    readRun: (tenantId, runId, afterSeq, limit) => log.readRun(tenantId, runId, afterSeq, limit),
-    knownKeys: (owner, names) => log.knownKeys(owner, names),
-    approval: (tenantId, approvalId, stream) => log.approval(tenantId, approvalId, stream),
-    cursor: (stream, device) => log.cursor(stream, device),
-    ledger: (stream) => log.ledger(stream),
+    deadLetters: read((query) => log.deadLetters(query)),
+    position: read((stream) => log.position(stream)),
+    living: read((stream) => log.living(stream)),
+    run: read((tenantId, runId) => log.run(tenantId, runId)),
+    runs: read((query) => log.runs(query)),
+    readRun: read((tenantId, runId, afterSeq, limit) => log.readRun(tenantId, runId, afterSeq, limit)),
+    knownKeys: read((owner, names) => log.knownKeys(owner, names)),
+    approval: read((tenantId, approvalId, stream) => log.approval(tenantId, approvalId, stream)),
+    cursor: read((stream, device) => log.cursor(stream, device)),
+    ledger: read((stream) => log.ledger(stream)),
     watch: (listener) => log.watch(listener),
     close: () => log.close(),
-    read: async (stream, after, limit) => {
+    read: read(async (stream, after, limit) => {
       const slice = await log.read(stream, after, limit);
       if (slice.corrupt !== undefined) tellCorrupt(stream, slice);
       return slice;
-    },
+    }),
     health: () => ({
       logUp: downSinceMs === undefined ? 1 : 0,
       logFailures: failures,
+      logReads: reads,
       corruptEvents,
       logWalBytes: log.walBytes?.() ?? 0,
     }),

@@ -30,6 +30,7 @@ const runtimeMetrics: { readonly [Field in keyof RuntimeStats]: Metric } = {
   },
   logUp: { name: "runcast_log_up", kind: "gauge", help: "1 while the log takes writes." },
   logFailures: { name: "runcast_log_failures_total", kind: "counter", help: "Writes that the log did not take." },
+  logReads: { name: "runcast_log_reads_total", kind: "counter", help: "Questions that the log was asked." },
   corruptEvents: {
     name: "runcast_log_corrupt_events_total",
     kind: "counter",
