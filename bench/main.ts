@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
  * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, fan-out, idle, resume,
- * crash; all without a name.
+ * crash, storm; all without a name.
  */
 import { parseArgs } from "node:util";
 import { benchAppend } from "./append.ts";
@@ -11,6 +11,7 @@ import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
 import { measureFanOut } from "./wire/fan-out.ts";
 import { measureIdle } from "./wire/idle.ts";
 import { measureResume } from "./wire/resume.ts";
+import { measureStorm } from "./wire/storm.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,6 +24,7 @@ const w1: FanOut = { users: 100, connectionsPerUser: 2, runsPerUser: 120, window
 const w2: FanOut = { users: 1, connectionsPerUser: 500, runsPerUser: 60, window: 4 };
 const idleConnections = 5_000;
 const returningClients = 200;
+const stormClients = 5_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const median = (numbers: readonly number[]): number =>
@@ -85,3 +87,9 @@ if (wants("resume")) {
   );
 }
 if (wants("crash")) say(await measureCrash());
+if (wants("storm")) {
+  const storm = await measureStorm(stormClients);
+  say(
+    `storm: ${storm.clients} clients, server killed and back after ${fixed(storm.downMs, 0)} ms: 99 % live again ${fixed(storm.backMs, 0)} ms later, all after ${fixed(storm.allBackMs, 0)} ms; at most ${storm.peakPerSecond} in one second, ${fixed(storm.triesPerClient)} sockets, ${fixed(storm.logReadsPerClient)} log reads each, server CPU ${fixed(storm.cpuSeconds)} s`,
+  );
+}
