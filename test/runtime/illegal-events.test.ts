@@ -11,6 +11,17 @@ function quarantineLog() {
   return { apart, log: { ...log, quarantine: async (entry: QuarantineEntry) => void apart.push(entry) } };
 }
 
+describe("onIllegal: reject", () => {
+  it("names the place in the batch as it was said, also behind events that were known", async () => {
+    const { start, publish } = await runtimeUnderTest();
+    const { runId } = await start();
+    const known = keyed("k", note());
+    await publish(runId, 1, [known]);
+    const refused = publish(runId, 1, [known, note(), executed("nobody-made-it")]);
+    await expect(refused).rejects.toMatchObject({ _tag: "IllegalTransition", index: 2, event: "tool_completed" });
+  });
+});
+
 describe("onIllegal: repair", () => {
   it("writes the steps that were left out, each marked, and counts them", async () => {
     const { start, publish, connect, settle } = await runtimeUnderTest();
