@@ -53,7 +53,7 @@ export class NetworkWorld implements AsyncDisposable {
   }
 
   async ledger(userId: string): Promise<Ledger> {
-    return (await this.box.call(`GET /v1/ledger?userId=${userId}`, { as: apiKeys.admin })).body;
+    return (await this.box.call(`GET /v1/ledger?userId=${encodeURIComponent(userId)}`, { as: apiKeys.admin })).body;
   }
 
   /** A figure of `/metrics`. */
