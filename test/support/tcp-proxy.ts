@@ -26,6 +26,8 @@ export class Link {
   readonly down: TcpPipe;
   /** Resolves when both of its sockets are closed. */
   readonly closed: Promise<unknown>;
+  /** Resolves when the server has let go of its socket, also while nothing passes. */
+  readonly leftByServer: Promise<unknown>;
   readonly #client: Socket;
   readonly #server: Socket;
 
@@ -40,6 +42,7 @@ export class Link {
     this.closed = Promise.all(
       [client, server].map((socket) => new Promise((resolve) => socket.once("close", resolve))),
     );
+    this.leftByServer = new Promise((resolve) => server.once("end", resolve).once("close", resolve));
     void this.closed.then(() => {
       this.up.stop();
       this.down.stop();
