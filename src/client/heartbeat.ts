@@ -11,6 +11,11 @@ export interface HeartbeatOutput {
 
 /** Pings in a row without any frame after them. */
 const maxMissedPings = 2;
+/**
+ * A frame shows only when all of it has come, and one large event on a slow line can take longer than that. Each link
+ * in a row that was given up without a word doubles the patience, up to this many times: 8 minutes at 15 s.
+ */
+const maxDoublings = 4;
 /** No server may make a client ping without pause. */
 const minEveryMs = 1_000;
 /** How long an answer may take when there is reason to doubt the link: the machine slept, the network changed. */
@@ -21,6 +26,7 @@ export class Heartbeat {
   readonly #output: HeartbeatOutput;
   #everyMs = 0;
   #unanswered = 0;
+  #givenUp = 0;
   #cancel: (() => void) | undefined;
 
   constructor(timers: Timers, output: HeartbeatOutput) {
@@ -42,12 +48,13 @@ export class Heartbeat {
   /** Any frame will do as an answer. */
   heard(): void {
     this.#unanswered = 0;
+    if (this.#cancel !== undefined) this.#givenUp = 0;
   }
 
   /** Asks now, and takes one unanswered ping for a dead link. */
   probe(): void {
     if (this.#cancel === undefined) return;
-    this.#unanswered = maxMissedPings;
+    this.#unanswered = Number.POSITIVE_INFINITY;
     this.#output.ping();
     this.#schedule(Math.min(probeMs, this.#everyMs));
   }
@@ -55,7 +62,8 @@ export class Heartbeat {
   #schedule(delayMs: number): void {
     this.#cancel?.();
     this.#cancel = this.#timers.after(delayMs, () => {
-      if (this.#unanswered >= maxMissedPings) {
+      if (this.#unanswered >= maxMissedPings * 2 ** Math.min(this.#givenUp, maxDoublings)) {
+        if (Number.isFinite(this.#unanswered)) this.#givenUp += 1;
         this.stop();
         this.#output.dead();
         return;

@@ -7,7 +7,7 @@ import type { ServerFrame } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import { bareDelta, type Delta, isSameText } from "../log/delta.ts";
-import type { StoredEvent } from "../log/event-log.ts";
+import type { ReadLimit, StoredEvent } from "../log/event-log.ts";
 import type { EncodedFrame } from "./transport.ts";
 
 const utf8 = new TextEncoder();
@@ -28,6 +28,29 @@ export function eventText(event: StoredEvent): string {
 /** The event as an object, for HTTP answers and folds. */
 export function eventObject(event: StoredEvent): StreamEvent {
   return parseTrusted(eventText(event)) as StreamEvent;
+}
+
+/**
+ * One frame holds at most this, or one event. A frame is all or nothing to who receives it, and the only sign of life
+ * on a slow line: so large that a line of 16 kbit/s brings two within three heartbeats, and no larger.
+ */
+export const maxFrame: ReadLimit = { maxEvents: 128, maxBytes: 32 * 1_024 };
+
+/** Events in the parts that leave as frames. */
+export function inFrames(events: readonly StoredEvent[]): readonly (readonly StoredEvent[])[] {
+  const parts: (readonly StoredEvent[])[] = [];
+  let start = 0;
+  let bytes = 0;
+  for (const [at, { data }] of events.entries()) {
+    if (at > start && (at - start >= maxFrame.maxEvents || bytes + data.length > maxFrame.maxBytes)) {
+      parts.push(events.slice(start, at));
+      start = at;
+      bytes = 0;
+    }
+    bytes += data.length;
+  }
+  if (start < events.length) parts.push(events.slice(start));
+  return parts;
 }
 
 /** An `events` frame from event texts. */

@@ -8,18 +8,17 @@
 import type { Epoch, Offset, StreamKey } from "../../protocol/ids.ts";
 import type { Bell, EventLog, Position, ReadLimit, StoredEvent } from "../log/event-log.ts";
 import { Recent } from "../log/recent.ts";
-import { eventsFrame, eventText } from "./frames.ts";
+import { eventsFrame, eventText, maxFrame } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
 import type { EncodedFrame } from "./transport.ts";
-
-/** One frame holds at most this; a long replay comes in several. */
-export const maxFrame: ReadLimit = { maxEvents: 512, maxBytes: 256 * 1_024 };
 
 export interface SharedFrame {
   readonly frame: EncodedFrame;
   readonly after: Offset;
   readonly upto: Offset;
   readonly eventCount: number;
+  /** No more fitted in: it stays as it is when the stream grows. */
+  readonly isFull: boolean;
 }
 
 export class StreamHub {
@@ -57,13 +56,12 @@ export class StreamHub {
   /** The next frame for an outbox without filter, encoded once for all that stand at the same place. */
   frameAfter(after: Offset): SharedFrame | undefined {
     const { shared } = this;
-    if (shared?.after === after && (shared.upto === this.head || shared.eventCount >= maxFrame.maxEvents))
-      return shared;
+    if (shared?.after === after && (shared.upto === this.head || shared.isFull)) return shared;
     const events = this.recent.after(after, maxFrame);
     const last = events?.at(-1);
     if (events === undefined || last === undefined) return undefined;
     const frame = eventsFrame(after, last.offset, events.map(eventText));
-    this.shared = { frame, after, upto: last.offset, eventCount: events.length };
+    this.shared = { frame, after, upto: last.offset, eventCount: events.length, isFull: last.offset < this.head };
     return this.shared;
   }
 

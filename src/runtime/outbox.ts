@@ -10,9 +10,8 @@ import type { deliveryMachine } from "../../machines/delivery.ts";
 import type { Want } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
 import type { EventLog, ReadLimit, StoredEvent } from "../log/event-log.ts";
-import { encodeFrame, eventsFrame, eventText, mergeDeltas } from "./frames.ts";
+import { encodeFrame, eventsFrame, eventText, inFrames, mergeDeltas } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
-import { maxFrame } from "./hub.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
 import type { Window } from "./unacked.ts";
 import { Unacked } from "./unacked.ts";
@@ -22,6 +21,9 @@ import { Unacked } from "./unacked.ts";
  * (`log/recent`), and small enough for a thousand readers that stand still. More would arrive no sooner.
  */
 export const maxBufferedBytes = 131_072;
+
+/** Read from the log at once; it leaves in several frames. */
+const maxPage: ReadLimit = { maxEvents: 512, maxBytes: 256 * 1_024 };
 
 /** What an outbox needs of its surroundings. */
 export interface OutboxContext {
@@ -117,8 +119,8 @@ export class Outbox {
     const { maxEvents, maxBytes } = this.unacked.room;
     const bufferBytes = maxBufferedBytes - this.context.transport.bufferedBytes;
     return {
-      maxEvents: Math.min(maxFrame.maxEvents, maxEvents),
-      maxBytes: Math.min(maxFrame.maxBytes, maxBytes, bufferBytes),
+      maxEvents: Math.min(maxPage.maxEvents, maxEvents),
+      maxBytes: Math.min(maxPage.maxBytes, maxBytes, bufferBytes),
     };
   }
 
@@ -152,9 +154,14 @@ export class Outbox {
     if (upto <= this.scanned) return;
     const wanted = this.context.want === undefined ? events : events.filter((event) => this.wants(event));
     const out = this.lagging && this.context.mergeDeltas ? mergeDeltas(wanted) : wanted;
-    this.scanned = upto;
+    for (const part of inFrames(out)) {
+      // What was left out behind the last event is covered with it.
+      const isLast = part.at(-1) === out.at(-1);
+      this.send(part.map(eventText), isLast ? upto : (part.at(-1)?.offset ?? upto), part.length);
+      if (this.mode === "ended") return;
+    }
     // A range without a wanted event is covered by the next frame that has one, or by the next nudge.
-    if (out.length > 0) this.send(out.map(eventText), upto, out.length);
+    this.scanned = upto;
   }
 
   private send(texts: readonly string[], upto: Offset, eventCount: number): void {

@@ -30,6 +30,24 @@ describe("heartbeat", () => {
     expect(said).toEqual(Array.from({ length: 6 }, () => "ping"));
   });
 
+  it("is more patient after each link in a row that brought nothing, so that a large frame comes through", () => {
+    const { timers, said, heartbeat } = heartbeatOf();
+    const beatsToDeath = (): number => {
+      said.length = 0;
+      // The welcome comes before the heartbeat starts, and is no answer to it.
+      heartbeat.heard();
+      heartbeat.start(2_000);
+      for (let beats = 1; ; beats += 1) {
+        timers.advance(2_000);
+        if (said.includes("dead")) return beats;
+      }
+    };
+    expect(Array.from({ length: 7 }, beatsToDeath)).toEqual([3, 5, 9, 17, 33, 33, 33]);
+    heartbeat.start(2_000);
+    heartbeat.heard();
+    expect(beatsToDeath()).toBe(3);
+  });
+
   it("takes one unanswered ping for a dead link when there is reason to doubt it", () => {
     const { timers, said, heartbeat } = heartbeatOf();
     heartbeat.start(30_000);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { asRunId } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { StoredEvent } from "../../src/log/event-log.ts";
-import { eventText, mergeDeltas } from "../../src/runtime/frames.ts";
+import { eventText, inFrames, maxFrame, mergeDeltas } from "../../src/runtime/frames.ts";
 
 const event = (offset: number, type: string, data: object, runId = "r1"): StoredEvent => ({
   id: `e${offset}`,
@@ -74,5 +74,26 @@ describe("an event's text", () => {
       repaired: true,
       traceparent: odd.traceparent,
     });
+  });
+});
+
+describe("a page of events", () => {
+  it("leaves in frames that hold all of it in order, none above the limits unless it is one event", () => {
+    const large = "x".repeat(maxFrame.maxBytes);
+    const events = Array.from({ length: 700 }, (_, at) => text(at + 1, at % 100 === 50 ? large : "y".repeat(at)));
+    const parts = inFrames(events);
+    expect(parts.flat()).toEqual(events);
+    for (const part of parts) {
+      const bytes = part.reduce((sum, { data }) => sum + data.length, 0);
+      expect(part.length).toBeLessThanOrEqual(maxFrame.maxEvents);
+      expect(part.length === 1 || bytes <= maxFrame.maxBytes).toBe(true);
+    }
+    // No more of them than it takes.
+    for (const [at, part] of parts.entries()) {
+      const [next] = parts[at + 1] ?? [];
+      const bytes = [...part, ...(next ? [next] : [])].reduce((sum, { data }) => sum + data.length, 0);
+      expect(next === undefined || part.length === maxFrame.maxEvents || bytes > maxFrame.maxBytes).toBe(true);
+    }
+    expect(inFrames([])).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { hello, type TestSocket } from "../../gateway/support/socket.ts";
 import { userToken } from "../../support/built-server.ts";
 import { type CollectingClient, collect } from "../../support/collecting-client.ts";
 import { expectSettled, expectWhole, NetworkWorld } from "../../support/network-world.ts";
+import { percentile } from "../../support/percentile.ts";
 import { SseStream } from "../../support/sse-stream.ts";
 import { type Direction, TcpProxy } from "../../support/tcp-proxy.ts";
 
@@ -22,10 +23,6 @@ afterAll(() => world[Symbol.asyncDispose]());
 const figures: string[] = [];
 afterAll(() => console.log(figures.join("\n")));
 const rounded = (times: readonly number[]) => times.map((ms) => Math.round(ms));
-/** The time that so large a share stays below. */
-const percentile = (times: readonly number[], share: number): number =>
-  times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
-
 /** Every state that the client is in from now on, each with when it began. */
 function statesOf({ client }: CollectingClient): (readonly [string, number])[] {
   const states: (readonly [string, number])[] = [];
