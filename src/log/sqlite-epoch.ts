@@ -11,7 +11,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { asEpoch, type Epoch } from "../../protocol/ids.ts";
 import { systemClock } from "../platform/clock.ts";
 import { newEpoch } from "./epoch.ts";
-import { MarkFile } from "./sqlite-mark-file.ts";
+import { fileIdentity, type Identify, MarkFile } from "./sqlite-mark-file.ts";
 
 /**
  * The mark gets a file of its own again after this time, so that a copy of both files that is older than it is noticed
@@ -42,6 +42,7 @@ interface Known {
 export class EpochMark {
   readonly epoch: Epoch;
   readonly #path: string;
+  readonly #identify: Identify;
   readonly #generation: number;
   #file: MarkFile;
   #row: number;
@@ -49,14 +50,15 @@ export class EpochMark {
   #sealedAtMs = systemClock.mono();
 
   /** `row` is the newest row in the store. What is written is in an order that a kill at any point leaves right. */
-  constructor(path: string, database: DatabaseSync, row: number) {
+  constructor(path: string, database: DatabaseSync, row: number, identify = fileIdentity) {
     const known = readMeta(database);
-    const before = MarkFile.read(markPath(path));
+    const before = MarkFile.read(markPath(path), identify);
     const mark = before && parsed(before.text);
     const sealed = known?.seals.length === 0 || known?.seals.includes(before?.identity ?? "") === true;
     const isSame = known !== undefined && mark !== undefined && sealed && isAsFar(known, row, mark);
     this.epoch = isSame ? known.epoch : newEpoch();
     this.#path = path;
+    this.#identify = identify;
     this.#generation = Math.max(known?.generation ?? 0, mark?.generation ?? 0) + 1;
     this.#row = row;
     this.#file = this.#newFile(database, isSame ? before?.identity : undefined);
@@ -109,7 +111,7 @@ export class EpochMark {
 
   /** First the file, then the store that knows it, then its name: between two of them the former file is known too. */
   #newFile(database: DatabaseSync, former: string | undefined): MarkFile {
-    const file = MarkFile.make(markPath(this.#path), this.#text());
+    const file = MarkFile.make(markPath(this.#path), this.#text(), this.#identify);
     try {
       const seals = former === undefined ? [file.identity] : [former, file.identity];
       writeMeta(database, { epoch: this.epoch, generation: this.#generation, seals });

@@ -18,19 +18,27 @@ import { dirname } from "node:path";
 /** Smaller than a sector, always written whole, so a power cut leaves the old mark or the new one. */
 const markBytes = 200;
 
+/** Names an open file as no copy of it is named. */
+export type Identify = (file: number) => string;
+
+/** Number and time of birth: a copy, and a file that was unpacked or moved to another disk, has others. */
+export const fileIdentity: Identify = (file) => {
+  const { ino, birthtimeNs } = fstatSync(file, { bigint: true });
+  return `${ino}:${birthtimeNs}`;
+};
+
 export class MarkFile {
-  /** Number and time of birth: a copy, and a file that was unpacked or moved to another disk, has others. */
   readonly identity: string;
   readonly #file: number;
   readonly #path: string;
 
-  private constructor(path: string, file: number) {
+  private constructor(path: string, file: number, identify: Identify) {
     this.#path = path;
     this.#file = file;
-    this.identity = identityOf(file);
+    this.identity = identify(file);
   }
 
-  static read(path: string): { readonly text: string; readonly identity: string } | undefined {
+  static read(path: string, identify: Identify): { readonly text: string; readonly identity: string } | undefined {
     let file: number;
     try {
       file = openSync(path, constants.O_RDONLY);
@@ -38,7 +46,7 @@ export class MarkFile {
       return undefined;
     }
     try {
-      return { text: readFileSync(file, "latin1"), identity: identityOf(file) };
+      return { text: readFileSync(file, "latin1"), identity: identify(file) };
     } catch {
       return undefined;
     } finally {
@@ -47,11 +55,11 @@ export class MarkFile {
   }
 
   /** A new file with this text, on the disk, without the name that it is for. */
-  static make(path: string, text: string): MarkFile {
+  static make(path: string, text: string, identify: Identify): MarkFile {
     // What a kill left half made.
     rmSync(newPath(path), { force: true });
     const file = openSync(newPath(path), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-    const made = new MarkFile(path, file);
+    const made = new MarkFile(path, file, identify);
     try {
       made.write(text);
       made.sync();
@@ -82,11 +90,6 @@ export class MarkFile {
 }
 
 const newPath = (path: string) => `${path}.new`;
-
-function identityOf(file: number): string {
-  const { ino, birthtimeNs } = fstatSync(file, { bigint: true });
-  return `${ino}:${birthtimeNs}`;
-}
 
 /** A new name survives a power cut only when its folder was synced too. */
 function syncFolder(path: string): void {

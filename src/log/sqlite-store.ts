@@ -9,6 +9,7 @@ import { checkpoint, openDatabase, walBytes } from "./sqlite-database.ts";
 import { EpochMark } from "./sqlite-epoch.ts";
 import { failureOf } from "./sqlite-failure.ts";
 import { SqliteLock } from "./sqlite-lock.ts";
+import type { Identify } from "./sqlite-mark-file.ts";
 import type { OtherAnswer, WorkerOptions, WriteAnswers, WriteGroup } from "./sqlite-messages.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import { lastRow } from "./sqlite-high-water.ts";
@@ -27,7 +28,7 @@ interface Open {
 }
 
 export class SqliteStore {
-  readonly #options: WorkerOptions;
+  readonly #options: Omit<WorkerOptions, "role">;
   readonly #lock: SqliteLock;
   readonly #mark: EpochMark;
   #open: Open;
@@ -35,14 +36,14 @@ export class SqliteStore {
   #isSuspect = false;
 
   /** Fails: WrongSchema; SQLite's errors when the file is held by somebody else or is not a database. */
-  constructor(options: WorkerOptions) {
+  constructor(options: Omit<WorkerOptions, "role">, identify?: Identify) {
     this.#options = options;
     this.#lock = new SqliteLock(options);
     let database: DatabaseSync | undefined;
     try {
       database = openDatabase(options);
       migrate(database);
-      this.#mark = new EpochMark(options.path, database, lastRow(database));
+      this.#mark = new EpochMark(options.path, database, lastRow(database), identify);
       this.#open = parts(database);
     } catch (error) {
       database?.close();
