@@ -71,8 +71,8 @@ function tableOf(machine: AnyStateMachine): Table {
   const table: Record<string, Map<string, readonly Row[]>> = {};
   for (const [name, node] of Object.entries(machine.states)) {
     if (node.type !== "atomic") throw new NotCompilable(machine, `state ${name} is not atomic`);
-    const isBare = node.entry.length + node.exit.length + node.invoke.length + node.after.length === 0 && !node.always;
-    if (!isBare) throw new NotCompilable(machine, `state ${name} does more than react`);
+    const more = [...node.entry, ...node.exit, ...node.invoke, ...node.after, ...(node.always ?? [])];
+    if (more.length > 0) throw new NotCompilable(machine, `state ${name} does more than react`);
     const rows = new Map<string, readonly Row[]>();
     for (const [type, transitions] of node.transitions) {
       const row = transitions.map(
@@ -114,7 +114,8 @@ export function compiled<Machine extends AnyStateMachine>(machine: Machine): Mac
     return { ...template, context } as AnyMachineSnapshot;
   }
 
-  const initial = templates.get(machine.root.initial.target[0]?.key ?? "");
+  const [first] = machine.root.initial.target;
+  const initial = first && templates.get(first.key);
   if (initial === undefined) throw new NotCompilable(machine, "it has no initial state");
   const { context } = machine.config as { context?: Context | ((args: { readonly input: unknown }) => Context) };
 

@@ -26,6 +26,6 @@ export const deliveryMachine = setup({
     replaying: { on: { "head.reached": "live", "window.filled": "blocked" } },
     live: { on: { "memory.outrun": "replaying", "window.filled": "blocked" } },
     blocked: { on: { "window.opened": "replaying" } },
-    ended: { on: { "connection.closed": {} } },
+    ended: {},
   },
 });

@@ -48,6 +48,11 @@ describe("circuit breaker", () => {
     expect(breaker.tell("call.failed").value).toBe("open");
   });
 
+  it("lets every call through while it is closed", () => {
+    expect(breakerPermission(start().now())).toBe("call");
+    expect(breakerPermission(start().tell(...times(4, "call.failed")))).toBe("call");
+  });
+
   it("lets nothing through while it is open, and hears of nothing but its deadline", () => {
     const breaker = opened();
     const open = breaker.now();
@@ -105,6 +110,32 @@ describe("circuit breaker", () => {
     const breaker = halfOpened();
     const onTrial = breaker.now();
     expect(breaker.tell("call.succeeded", "call.failed")).toBe(onTrial);
+    const onOneProbe = start({ maxFailures: 1, probeCount: 1 });
+    expect(onOneProbe.tell("call.failed", "openMs.passed", "call.succeeded").value).toBe("halfOpen");
+  });
+
+  it("is not closed by a success of an older round, even when one more probe is all it waits for", () => {
+    const breaker = start({ maxFailures: 1, probeCount: 1 });
+    const early = breaker.now().context.round;
+    breaker.tell("call.failed", "openMs.passed", "probe.taken");
+    expect(breaker.send({ type: "call.succeeded", round: early }).value).toBe("halfOpen");
+    expect(breaker.tell("call.succeeded").value).toBe("closed");
+  });
+
+  it("takes a result that names no round for one of the current round", () => {
+    const breaker = start({ maxFailures: 1 });
+    expect(breaker.send({ type: "call.failed", round: undefined }).value).toBe("open");
+  });
+
+  it("frees a probe's place for the next one when it came back well", () => {
+    const breaker = halfOpened();
+    expect(breakerPermission(breaker.tell("probe.taken", "call.succeeded"))).toBe("probe");
+  });
+
+  it("counts its changes of state", () => {
+    const breaker = opened();
+    const rounds = [breaker.now(), breaker.tell("openMs.passed"), breaker.tell("reset.requested")];
+    expect(rounds.map(({ context }) => context.round)).toEqual([1, 2, 3]);
   });
 
   it("is closed by hand from any state", () => {
@@ -135,6 +166,7 @@ describe("circuit breaker", () => {
     expect(healths).toEqual([100, 90, 80, 70, 60, 0, 17, 17, 33]);
     expect(breakerHealth(start().now(), 1)).toBe(50);
     expect(breakerHealth(start().now(), 7)).toBe(50);
+    expect(breakerHealth(halfOpened().now(), 1)).toBe(8);
   });
 
   it("can be opened by any tool: its config is JSON but for the initial context", () => {

@@ -79,7 +79,30 @@ describe("client machine", () => {
     expect(after(...toLive, goodbye, closed(1012), backoff, token, opened, welcome).context.retryAfterMs).toBe(0);
   });
 
+  it("hears the server's wish to wait also before it is welcome", () => {
+    const goodbye: ClientFact = { type: "goodbye.received", retryAfterMs: 700 };
+    expect(after(start, token, opened, goodbye, closed(closeCodes.overloaded)).context.retryAfterMs).toBe(700);
+  });
+
+  it("needs no settings", () => {
+    const client = createActor(clientMachine, { input: undefined }).start();
+    for (const fact of [start, token, broken]) client.send(fact);
+    expect(backoffCeilingMs(client.getSnapshot().context)).toBe(500);
+  });
+
+  it("begins anew after a stop, with nothing of what went wrong before", () => {
+    const begun = after(start).context;
+    const goodbye: ClientFact = { type: "goodbye.received", retryAfterMs: 700 };
+    const again = after(...toLive, goodbye, closed(closeCodes.restart), backoff, token, broken, stop, start);
+    expect(again.context).toEqual(begun);
+  });
+
+  it("stays offline when the token callback fails without a network", () => {
+    expect(after(start, offline, visible, { type: "token.failed" }).value).toBe("offline");
+  });
+
   it("asks for a new token only after the old one was refused", () => {
+    expect(after(start).context.tokenStale).toBe(false);
     expect(after(...toLive, broken).context.tokenStale).toBe(false);
     const refused = [...toLive, closed(closeCodes.unauthenticated)] as const;
     expect(after(...refused).context.tokenStale).toBe(true);
@@ -92,6 +115,13 @@ describe("client machine", () => {
     expect([stopped.value, stopped.context.stopped]).toEqual(["stopped", "unauthenticated"]);
     const expired = [welcome, closed(closeCodes.unauthenticated), backoff, token, opened] as const;
     expect(after(...refused, ...expired, closed(closeCodes.unauthenticated)).value).toBe("waiting");
+  });
+
+  it("takes a socket that broke before the welcome for no refusal of its token", () => {
+    const broke = [start, token, opened, broken, backoff, token, opened] as const;
+    expect(after(...broke, closed(closeCodes.unauthenticated)).value).toBe("waiting");
+    const refused = [start, token, opened, closed(closeCodes.unauthenticated), backoff, token, opened] as const;
+    expect(after(...refused, broken).value).toBe("waiting");
   });
 
   it("waits when a new token runs out at once: nobody is hammered", () => {

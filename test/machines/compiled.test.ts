@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createActor } from "xstate";
+import { assign, createActor, createMachine, setup } from "xstate";
 import { compiled } from "../../machines/compiled.ts";
 import { connectionMachine } from "../../machines/connection.ts";
 import type { RunFact } from "../../machines/run.ts";
@@ -109,6 +109,93 @@ describe("the compiled run machine", () => {
 
   it("is not made of a machine that does more than assign", () => {
     expect(() => compiled(connectionMachine)).toThrow("machine connection cannot be compiled");
-    expect(() => compiled(supervisorMachine)).toThrow("machine supervisor cannot be compiled");
+    expect(() => compiled(supervisorMachine)).toThrow("machine supervisor cannot be compiled: its root reacts");
+  });
+
+  it("steps by its own table, and is stopped as any actor is", () => {
+    expect(compiledRun.transition).not.toBe(runMachine.transition);
+    expect(compiledRun.getInitialSnapshot).not.toBe(runMachine.getInitialSnapshot);
+    const actor = createActor(compiledRun, { input: {} }).start();
+    actor.stop();
+    expect(actor.getSnapshot().status).toBe("stopped");
+  });
+});
+
+describe("compiled", () => {
+  const small = setup({
+    types: { context: {} as { readonly count: number }, events: {} as { readonly type: "go"; readonly by: number } },
+    guards: { isOpen: () => true },
+    actions: { nothing: () => {}, add: assign({ count: (_, params: { readonly by: number }) => params.by }) },
+  });
+  const flat = { id: "small", context: { count: 0 }, initial: "on" } as const;
+
+  it.each([
+    ["a state that is entered with an action", { ...flat, states: { on: { entry: "nothing" } } }, "state on does more"],
+    ["a state that is left with an action", { ...flat, states: { on: { exit: "nothing" } } }, "state on does more"],
+    [
+      "a state that does both",
+      { ...flat, states: { on: { entry: "nothing", exit: "nothing" } } },
+      "state on does more than react",
+    ],
+    ["a state with a timer", { ...flat, states: { on: { after: { 10: "on" } } } }, "state on does more"],
+    ["a state that is passed at once", { ...flat, states: { on: { always: { guard: "isOpen" } } } }, "state on does"],
+    ["a state that calls somebody", { ...flat, states: { on: { invoke: { src: "who" } } } }, "state on does more"],
+    [
+      "states within a state",
+      { ...flat, states: { on: { initial: "a", states: { a: {} } } } },
+      "state on is not atomic",
+    ],
+    [
+      "a guard that nobody wrote",
+      { ...flat, states: { on: { on: { go: { guard: "no" } } } } },
+      "guard no is not a function",
+    ],
+    [
+      "an effect",
+      { ...flat, states: { on: { on: { go: { actions: "nothing" } } } } },
+      "action nothing does more than assign",
+    ],
+    [
+      "an action that nobody wrote",
+      { ...flat, states: { on: { on: { go: { actions: "no" } } } } },
+      "action no does more",
+    ],
+    [
+      "params that are computed",
+      { ...flat, states: { on: { on: { go: { actions: { type: "add", params: () => ({ by: 1 }) } } } } } },
+      "params are computed",
+    ],
+    [
+      "an action that stands in the config",
+      { ...flat, states: { on: { on: { go: { actions: () => {} } } } } },
+      "params are computed",
+    ],
+  ])("refuses %s, and says so", (_, config, why) => {
+    const machine = small.createMachine(config as Parameters<typeof small.createMachine>[0]);
+    expect(() => compiled(machine)).toThrow(`machine small cannot be compiled: ${why}`);
+  });
+
+  it("refuses a machine without states", () => {
+    expect(() => compiled(createMachine({ id: "bare" }))).toThrow("machine bare cannot be compiled: it has no initial");
+  });
+
+  it("takes a machine without context, and stays where nothing leads on", () => {
+    const light = compiled(
+      createMachine({ id: "light", initial: "off", states: { off: { on: { go: "on" } }, on: {} } }),
+    );
+    const actor = createActor(light).start();
+    expect(actor.getSnapshot().context).toEqual({});
+    const off = actor.getSnapshot();
+    actor.send({ type: "other" });
+    expect(actor.getSnapshot()).toBe(off);
+    actor.send({ type: "go" });
+    expect(actor.getSnapshot().value).toBe("on");
+  });
+
+  it("gives an action its params", () => {
+    const on = { on: { go: { actions: { type: "add", params: { by: 3 } } } } } as const;
+    const actor = createActor(compiled(small.createMachine({ ...flat, states: { on } }))).start();
+    actor.send({ type: "go", by: 1 });
+    expect(actor.getSnapshot().context.count).toBe(3);
   });
 });

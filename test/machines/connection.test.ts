@@ -84,6 +84,18 @@ describe("connection machine", () => {
       expect(next(start, facts[type]).context.ending?.reason).toBe(facts[type].reason);
   });
 
+  it("says why with every code that it ends with", () => {
+    let at = after("session.opened");
+    for (let round = 1; round < maxMissedPings; round += 1) at = next(at, facts["ping.unanswered"]);
+    const ends = [
+      ...types.map((type) => next(after("session.opened"), facts[type])),
+      ...types.map((type) => next(after("session.opened", "drain.requested"), facts[type])),
+      next(at, facts["ping.unanswered"]),
+    ].flatMap(({ context }) => context.ending ?? []);
+    expect(new Set(ends.map(({ code }) => code))).toEqual(new Set(Object.values(endingCodes)));
+    for (const { reason } of ends) expect(reason).toMatch(/\w/);
+  });
+
   it("is never left once it is closed, and keeps why", () => {
     for (const type of types) {
       const closed = next(after("session.opened"), facts[type]);

@@ -1,0 +1,23 @@
+/** What `npm run mutation -- <area>` changes, and the tests that must notice. */
+
+export interface Area {
+  readonly name: string;
+  /** The folder whose files are changed. */
+  readonly folder: string;
+  /** Globs of test files. None starts a process, a browser or a server that outlives a test. */
+  readonly tests: readonly string[];
+  /** Also what runs once, when a module is loaded: a machine is made of that. Every test must run for each of these. */
+  readonly countsStatic: boolean;
+}
+
+export const areas: readonly Area[] = [
+  { name: "machines", folder: "machines", tests: ["test/machines/**/*.test.ts"], countsStatic: true },
+  { name: "log", folder: "src/log", tests: ["test/log/!(*-crash).test.ts"], countsStatic: false },
+  { name: "runtime", folder: "src/runtime", tests: ["test/runtime/**/!(leaks).test.ts"], countsStatic: false },
+];
+
+export function areaNamed(name: string | undefined): Area {
+  const area = areas.find((one) => one.name === name);
+  if (area === undefined) throw new Error(`name an area: ${areas.map((one) => one.name).join(", ")}`);
+  return area;
+}

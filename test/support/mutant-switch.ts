@@ -1,0 +1,17 @@
+/**
+ * In a thread that outlives its run, the last mutant is still on when the next run loads its files: off with it until
+ * the tests begin. A mutant of what runs while modules are loaded is on from the start, in a thread of its own.
+ */
+import { inject } from "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly globalNamespace: string;
+    readonly mutantActivation: "static" | "runtime";
+  }
+}
+
+const mutants: unknown = Reflect.get(globalThis, inject("globalNamespace") ?? "");
+if (typeof mutants === "object" && mutants !== null && inject("mutantActivation") !== "static") {
+  Reflect.set(mutants, "activeMutant", undefined);
+}

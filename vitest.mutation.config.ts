@@ -1,0 +1,26 @@
+/**
+ * The tests that mutants must survive: those of one area, without servers, browsers and processes of their own, all in
+ * one thread. `npm run mutation -- <area>` runs them.
+ */
+import { defineConfig } from "vitest/config";
+import { areaNamed } from "./scripts/mutation/areas.ts";
+import { joinThread, keepThread } from "./scripts/mutation/one-thread.ts";
+import { QuickFirst } from "./scripts/mutation/quick-first.ts";
+
+const testTimeoutMs = 20_000;
+
+export default defineConfig({
+  plugins: [joinThread, keepThread],
+  test: {
+    include: [...areaNamed(process.env["MUTATION_AREA"]).tests],
+    setupFiles: ["test/support/mutant-switch.ts"],
+    environment: "node",
+    isolate: false,
+    maxWorkers: 1,
+    sequence: { sequencer: QuickFirst },
+    testTimeout: testTimeoutMs,
+    hookTimeout: testTimeoutMs,
+    reporters: [],
+    disableConsoleIntercept: true,
+  },
+});
