@@ -4,10 +4,11 @@
  *
  * Writes reports/mutation/<area>/: a report per file, summary.json, and survivors.md to work from.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Stryker } from "@stryker-mutator/core";
 import { areaNamed } from "./mutation/areas.ts";
 import { summary, survivors, type Report } from "./mutation/summary.ts";
 
@@ -24,21 +25,32 @@ await mkdir(folder, { recursive: true });
 const all = (await readdir(area.folder)).filter((file) => file.endsWith(".ts") && file !== "index.ts");
 const files = wanted.length === 0 ? all : all.filter((file) => wanted.includes(file.replace(/\.ts$/, "")));
 
+const options = JSON.parse(await readFile("stryker.config.json", "utf8")) as Readonly<Record<string, unknown>>;
+
 for (const file of files) {
   const stem = join(folder, file.replace(/\.ts$/, ""));
-  await new Stryker({
+  const own = {
+    ...options,
     mutate: [`${area.folder}/${file}`],
     ignoreStatic: !area.countsStatic,
     vitest: { configFile: "vitest.mutation.config.ts", pool: "threads", related: area.countsStatic },
+    checkers: ["compiler"],
     incremental: true,
     incrementalFile: `${stem}.incremental.json`,
     force: isFresh,
-    checkers: ["compiler"],
     reporters: ["json"],
     jsonReporter: { fileName: `${stem}.report.json` },
     concurrency,
     logLevel: "error",
-  } as ConstructorParameters<typeof Stryker>[0]).runMutationTest();
+  };
+  await writeFile(`${stem}.config.json`, JSON.stringify(own));
+  const stryker = spawn("node_modules/.bin/stryker", ["run", `${stem}.config.json`], { stdio: "inherit" });
+  const [code] = (await once(stryker, "exit")) as [number | null];
+  if (code !== 0) {
+    console.error(`${file}: Stryker ended with ${code}`);
+    process.exitCode = 1;
+    continue;
+  }
   const report = JSON.parse(await readFile(`${stem}.report.json`, "utf8")) as Report;
   console.log(summary([report]).rows[0]?.line);
 }
