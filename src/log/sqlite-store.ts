@@ -16,6 +16,9 @@ import { lastRow } from "./sqlite-high-water.ts";
 import { migrate, WrongSchema } from "./sqlite-schema.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 
+/** How long a write waits for another process while the one before it has waited in vain: others wait behind it. */
+const shortWaitMs = 100;
+
 interface Open {
   readonly database: DatabaseSync;
   writer: SqliteWriter;
@@ -34,6 +37,8 @@ export class SqliteStore {
   #open: Open;
   /** After a failed sync nobody knows what the disk has: only a file that was opened and copied anew is written to. */
   #isSuspect = false;
+  /** Another process holds the file, and a write has waited for it. */
+  #isHeld = false;
 
   /** Fails: WrongSchema; SQLite's errors when the file is held by somebody else or is not a database. */
   constructor(options: Omit<WorkerOptions, "role">, identify?: Identify) {
@@ -81,6 +86,7 @@ export class SqliteStore {
       open.writer.flush();
       open.database.exec("COMMIT");
       open.writer.committed();
+      if (this.#isHeld) this.#wait(open, false);
       this.#mark.committed(open.writer.row);
       this.#sealMark();
       return answers;
@@ -106,6 +112,12 @@ export class SqliteStore {
     }
   }
 
+  #wait(open: Open, isHeld: boolean): void {
+    const { lockWaitMs } = this.#options;
+    this.#isHeld = isHeld;
+    open.database.exec(`PRAGMA busy_timeout = ${isHeld ? Math.min(shortWaitMs, lockWaitMs) : lockWaitMs}`);
+  }
+
   /** What was committed before it is committed, whatever comes of it. */
   #sealMark(): void {
     if (!this.#mark.isOld) return;
@@ -123,6 +135,7 @@ export class SqliteStore {
     if (failureOf(error) === "inputOutput") this.#isSuspect = true;
     try {
       if (open.database.isTransaction) open.database.exec("ROLLBACK");
+      if (failureOf(error) === "held") this.#wait(open, true);
       if (!this.#isSuspect) open.writer = new SqliteWriter(open.database);
     } catch {
       this.#isSuspect = true;

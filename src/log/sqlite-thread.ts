@@ -23,6 +23,9 @@ const workerFile = new URL(
 /** Its own: with the program's flags it would run the program's preloads, and `--input-type` would not let it start. */
 const threadFlags = ["--disable-warning=ExperimentalWarning"];
 
+/** As the system shows them, to who looks which thread is busy. */
+const threadNames = { writer: "runcast-log", reader: "runcast-reader" } as const;
+
 export class SqliteThread {
   readonly #worker: Worker;
   readonly #reads = new Map<number, Waiting>();
@@ -34,7 +37,11 @@ export class SqliteThread {
   #failure: LogUnavailable | undefined;
 
   private constructor(options: WorkerOptions) {
-    this.#worker = new Worker(workerFile, { workerData: options, name: "runcast-log", execArgv: threadFlags });
+    this.#worker = new Worker(workerFile, {
+      workerData: options,
+      name: threadNames[options.role],
+      execArgv: threadFlags,
+    });
     this.#worker.on("message", (message: FromWorker) => this.#hear(message));
     this.#worker.on("error", (error) => this.#fail(unavailable(`the log's thread failed: ${error.message}`, error)));
     this.#exited = new Promise((resolve) => {

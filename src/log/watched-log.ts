@@ -10,8 +10,8 @@ import type { EventLog, Slice } from "./event-log.ts";
 
 /** How often a log that is down is asked whether it takes writes again. */
 const probeMs = 1_000;
-/** Ten times what a WAL reaches by itself: somebody reads the store and does not stop. */
-const maxWalBytes = 160 * 2 ** 20;
+/** Four times what a WAL reaches by itself: somebody reads the store and does not stop. */
+const maxWalBytes = 64 * 2 ** 20;
 /** Offsets that are known to be corrupt, so that each is told once. */
 const maxKnownCorrupt = 10_000;
 
