@@ -54,7 +54,7 @@ const randomSpan = 2 ** 32;
 
 /** After an unknown try these are no proof that it was not written: they are said before the keys are looked at. */
 const saidBeforeKeys = new Set(["Fenced", "Unauthenticated", "Forbidden", "NotFound", "UnexpectedAnswer"]);
-const transient = new Set(["LogUnavailable", "NotAccepting", "TooMany"]);
+const transient = new Set(["LogUnavailable", "LogFull", "NotAccepting", "TooMany"]);
 
 /** Whether the same call may fare better later. */
 export const isTransient = (failure: PublishFailure): boolean => transient.has(failure._tag);

@@ -10,6 +10,7 @@ export {
   InvalidConfig,
   InvalidInput,
   KeyConflict,
+  LogFull,
   LogUnavailable,
   NotAccepting,
   NotFound,

@@ -127,6 +127,9 @@ export class LogUnavailable extends tagged("LogUnavailable")<{
   override outcome: Outcome = "unknown";
 }
 
+/** No room for it: nothing was written. */
+export class LogFull extends tagged("LogFull")<{ readonly message: string; readonly retryAfterMs: number }> {}
+
 /** An answer that no Runcast gives: a proxy's page, a redirect, another service. */
 export class UnexpectedAnswer extends tagged("UnexpectedAnswer")<{ readonly message: string }> {}
 

@@ -13,6 +13,7 @@ import {
   IllegalTransition,
   InvalidInput,
   KeyConflict,
+  LogFull,
   LogUnavailable,
   NotAccepting,
   NotFound,
@@ -74,6 +75,7 @@ const table: Readonly<Record<string, (told: Told) => PublishFailure>> = {
   too_large: (told) => new TooLarge({ maxBytes: told.number("maxBytes"), message: told.message }),
   too_many: ({ message, retryAfterMs }) => new TooMany({ message, retryAfterMs }),
   not_accepting: ({ message, retryAfterMs }) => new NotAccepting({ message, retryAfterMs }),
+  log_full: ({ message, retryAfterMs }) => new LogFull({ message, retryAfterMs }),
   log_unavailable: ({ message, retryAfterMs }) => new LogUnavailable({ message, retryAfterMs }),
 };
 

@@ -34,15 +34,15 @@ export const isTerminal = (type: string): type is TerminalType => Object.hasOwn(
 export class RunPicture {
   state: LivingState | TerminalState = "started";
   private before: LivingState = "started";
-  /** Calls that are not closed; true: it executes. */
-  private readonly calls = new Map<string, boolean>();
+  /** Every call that was announced. */
+  private readonly calls = new Map<string, "proposed" | "executing" | "closed">();
 
   static of(view: RunView): RunPicture {
     const picture = new RunPicture();
     if (view.state !== "idle") picture.state = view.state;
     picture.before = view.before ?? "started";
     for (const { toolCallId, status } of view.tools)
-      if (status === "executing" || status === "proposed") picture.calls.set(toolCallId, status === "executing");
+      picture.calls.set(toolCallId, status === "executing" || status === "proposed" ? status : "closed");
     return picture;
   }
 
@@ -50,7 +50,7 @@ export class RunPicture {
     const copy = new RunPicture();
     copy.state = this.state;
     copy.before = this.before;
-    for (const [id, executes] of this.calls) copy.calls.set(id, executes);
+    for (const [id, status] of this.calls) copy.calls.set(id, status);
     return copy;
   }
 
@@ -60,7 +60,7 @@ export class RunPicture {
 
   /** The server would close these first, with events of its own, if the run ended now. */
   get hasOpenCalls(): boolean {
-    return this.calls.size > 0;
+    return this.has("proposed") || this.has("executing");
   }
 
   /** Somebody else has ended it. */
@@ -84,10 +84,10 @@ export class RunPicture {
         if (this.state !== "toolExecuting") this.state = "thinking";
         return;
       case "tool_proposed":
-        if (!this.calls.has(id)) this.calls.set(id, false);
+        if (!this.calls.has(id)) this.calls.set(id, "proposed");
         return;
       case "tool_executing":
-        this.calls.set(id, true);
+        this.calls.set(id, "executing");
         this.state = "toolExecuting";
         return;
       case "tool_completed":
@@ -104,9 +104,14 @@ export class RunPicture {
     }
   }
 
+  private has(status: "proposed" | "executing"): boolean {
+    for (const each of this.calls.values()) if (each === status) return true;
+    return false;
+  }
+
   private close(id: string): void {
-    this.calls.delete(id);
-    const after = [...this.calls.values()].includes(true) ? "toolExecuting" : "toolCompleted";
+    this.calls.set(id, "closed");
+    const after = this.has("executing") ? "toolExecuting" : "toolCompleted";
     if (this.state === "suspended") this.before = after;
     else this.state = after;
   }
