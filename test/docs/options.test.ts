@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
 import { settings } from "../../src/config.ts";
 import { memoryLog } from "../../src/log/memory.ts";
+import { settingsOf as publisherSettings } from "../../src/publisher/options.ts";
 import { settingsOf } from "../../src/runtime/options.ts";
 import { Page, root } from "./page.ts";
 
@@ -60,6 +61,24 @@ describe("the page on runners", () => {
   it("names every option of runAiSdk, and no other", () => {
     const rows = new Page("docs/runners.md").table("AI SDK: `runcast/ai-sdk`");
     expect(names(rows)).toEqual(membersOf("src/runners/ai-sdk.ts", "RunAiSdkOptions").toSorted());
+  });
+});
+
+describe("the page on runners in a process of their own", () => {
+  const page = new Page("docs/runners.md");
+  const rows = page.table("In a process of its own: `runcast/publisher`");
+
+  it("names every option of connectPublisher, and no other", () => {
+    expect(names(rows)).toEqual(membersOf("src/publisher/options.ts", "PublisherOptions").toSorted());
+  });
+
+  it("gives the publisher's own defaults", () => {
+    const defaults: object = publisherSettings({ url: "http://127.0.0.1", apiKey: "key" });
+    const shown = rows.filter(([, value = ""]) => /^\d+$/.test(value));
+    expect(shown.map(([name = ""]) => [name, String(Reflect.get(defaults, name))])).toEqual(
+      shown.map(([name, value]) => [name, value]),
+    );
+    expect(shown.length).toBe(3);
   });
 });
 

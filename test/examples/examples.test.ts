@@ -78,6 +78,14 @@ describe("the examples", () => {
     ]);
   });
 
+  it("remote-runner: the user's Stop reaches an agent elsewhere", async () => {
+    expect(await Example.run("remote-runner")).toEqual([
+      "a short job: { state: 'completed', output: 'slept well' }",
+      "a long job: { state: 'cancelled', reason: 'the user asked the run to stop' }",
+      "the user sees: cancelled sleep error",
+    ]);
+  });
+
   it("own-authenticator: each user finds their own runs, and a stranger nothing", async () => {
     expect(await Example.run("own-authenticator")).toEqual([
       "s-alice asks for Alice's run: 200",

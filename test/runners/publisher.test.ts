@@ -97,6 +97,14 @@ describe("a run of a publisher", () => {
     expect(texts).toEqual([...Array(20).keys(), ...Array(30).keys()].map((n) => `${n} `));
   });
 
+  it("keeps one connection for all that one run says after another", async () => {
+    const { publisher, connections } = await open();
+    const run = await publisher.startRun({ userId: "alice", agent: "a" });
+    for (let n = 0; n < 50; n += 1) await run.delta("m", `${n} `);
+    await run.completed();
+    expect(connections()).toBe(1);
+  });
+
   it("splits what is too much for one request, in events and in bytes, and keeps the order", async () => {
     const { publisher, wire, events } = await open();
     const run = await publisher.startRun({ userId: "alice", agent: "a" });

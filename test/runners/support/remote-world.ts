@@ -91,6 +91,8 @@ export interface RemoteWorld {
   readonly url: string;
   readonly wire: Wire;
   readonly publisher: Publisher;
+  /** TCP connections that the server has taken. */
+  connections(): number;
   another(options?: Partial<PublisherOptions>): Publisher;
   /** All that this user would see, from the start. */
   events(userId?: string): Promise<StreamEvent[]>;
@@ -110,6 +112,10 @@ export async function remoteWorld(options: RemoteWorldOptions = {}): Promise<Rem
     ...options.server,
   });
   const server = createServer();
+  let connections = 0;
+  server.on("connection", () => {
+    connections += 1;
+  });
   runcast.attach(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -121,6 +127,7 @@ export async function remoteWorld(options: RemoteWorldOptions = {}): Promise<Rem
     url,
     wire,
     publisher: another(),
+    connections: () => connections,
     another,
     events: async (userId = "alice") => {
       const seen: StreamEvent[] = [];
