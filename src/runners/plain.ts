@@ -3,11 +3,14 @@
  * the run. Stands beside the framework adapters and needs nothing but a `Run`.
  */
 import type { EventInput } from "../../protocol/event.ts";
+import type { Clock } from "../platform/clock.ts";
+import { systemClock } from "../platform/clock.ts";
+import { insist } from "../runtime/insist.ts";
 import type { MessageChannel, Run, RunFailure, ToolCall } from "../runtime/run-handle.ts";
 import { failureOf } from "./failure.ts";
 import { jsonOf } from "./json-value.ts";
 import type { RunOutcome } from "./outcome.ts";
-import { isLost } from "./run-writer.ts";
+import { isLost, isUnsettled } from "./run-writer.ts";
 import { WatchedWrite } from "./watched-write.ts";
 
 export type { RunOutcome } from "./outcome.ts";
@@ -28,15 +31,29 @@ export interface AgentContext {
   progress(message: string, percent?: number): Promise<void>;
 }
 
+export interface RunAgentOptions {
+  readonly clock?: Clock | undefined;
+}
+
+/** How long tools may take to stop when the agent has failed without them. */
+const stopToolsMs = 5_000;
+const keyBytes = 6;
+
 /**
  * Runs `agent` as the run: resolved is completed with its value as output, rejected is failed, and with the run
- * asked to stop either is cancelled. Tools and writes that are under way when it resolves are waited for.
+ * asked to stop either is cancelled. Tools and writes that are under way when it resolves are waited for; when it
+ * rejects the signal of its tools aborts, and they are waited for 5 s, so that the log says how they ended.
  *
  * Shape: the outcome; a failed agent is no rejection.
  * Fails: when the end itself could not be written.
  */
-export async function runAgent(run: Run, agent: (context: AgentContext) => unknown): Promise<RunOutcome> {
+export async function runAgent(
+  run: Run,
+  agent: (context: AgentContext) => unknown,
+  { clock = systemClock }: RunAgentOptions = {},
+): Promise<RunOutcome> {
   const open = new Set<Promise<unknown>>();
+  const stopTools = new AbortController();
   const writes = new Set<WatchedWrite>();
   const write = (event: EventInput): Promise<void> => {
     const written = new WatchedWrite(run.emit(event));
@@ -52,7 +69,9 @@ export async function runAgent(run: Run, agent: (context: AgentContext) => unkno
     signal: run.signal,
     thinking: (thought) => write({ type: "agent_thinking", data: thought === undefined ? {} : { thought } }),
     tool: (call, execute) => {
-      const running = run.tool(typeof call === "string" ? { toolName: call } : call, execute);
+      const running = run.tool(typeof call === "string" ? { toolName: call } : call, (signal) =>
+        execute(AbortSignal.any([signal, stopTools.signal])),
+      );
       const settled: Promise<unknown> = running.then(
         () => open.delete(settled),
         () => open.delete(settled),
@@ -76,28 +95,55 @@ export async function runAgent(run: Run, agent: (context: AgentContext) => unkno
     }
   } catch (error) {
     thrown = { error };
+    stopTools.abort(error);
+    await within(clock, stopToolsMs, open);
   }
-  return await end(run, output, thrown);
+  return await end(run, clock, output, thrown);
 }
 
-async function end(run: Run, output: unknown, thrown: { readonly error: unknown } | undefined): Promise<RunOutcome> {
+/** Resolves when all have settled, or the time is over. */
+async function within(clock: Clock, ms: number, open: ReadonlySet<Promise<unknown>>): Promise<void> {
+  if (open.size === 0) return;
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void Promise.all(open).then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+async function end(
+  run: Run,
+  clock: Clock,
+  output: unknown,
+  thrown: { readonly error: unknown } | undefined,
+): Promise<RunOutcome> {
   if (thrown && isLost(thrown.error)) return { state: "lost", error: thrown.error };
+  const key = `end.${Buffer.from(clock.random(keyBytes)).toString("base64url")}`;
+  const write = (event: EventInput): Promise<unknown> =>
+    insist(
+      () => run.emit({ ...event, key }),
+      (ms) => new Promise((resolve) => clock.after(ms, resolve)),
+    );
   try {
     if (run.signal.aborted) {
       const reason = reasonOf(run.signal);
-      await run.cancelled(reason);
+      await write({ type: "agent_cancelled", data: { by: "runner", ...(reason !== undefined && { reason }) } });
       return { state: "cancelled", reason };
     }
     if (thrown) {
       const error = failureOf(thrown.error);
-      await run.failed(error);
+      await write({ type: "agent_failed", data: { error: { retryable: false, ...error } } });
       return { state: "failed", error };
     }
     if (run.state === "suspended") return { state: "suspended", reason: "suspended" };
-    await run.completed(output);
+    await write({ type: "agent_completed", data: output === undefined ? {} : { output } });
     return { state: "completed", output };
   } catch (error) {
     if (isLost(error)) return { state: "lost", error };
+    // It may be there: another end would be the second.
+    if (isUnsettled(error)) throw error;
     const failure: RunFailure = failureOf(error, "not_written");
     // The run must not stay open: say why it ends, if that at least can be written.
     await run.failed(failure).catch(() => {});

@@ -36,7 +36,7 @@ export const isLost = (error: unknown): boolean => tagOf(error) === "RunEnded" |
 const unsettled: readonly unknown[] = ["LogUnavailable", "LogFull", "SeqConflict"];
 
 /** The outcome is unknown, there was no room, or another node has just written to the run: the same keys settle it. */
-const isUnsettled = (error: unknown): boolean => unsettled.includes(tagOf(error));
+export const isUnsettled = (error: unknown): boolean => unsettled.includes(tagOf(error));
 
 function refusedPayload(error: unknown): { readonly index: number; readonly path: string } | undefined {
   if (tagOf(error) !== "Contaminated") return undefined;

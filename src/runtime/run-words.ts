@@ -5,12 +5,17 @@
 import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, RunId } from "../../protocol/ids.ts";
+import { insist } from "./insist.ts";
 import type { MessageChannel, Run, RunFailure, ToolCall } from "./run-handle.ts";
 
 /** What a tool that threw says of itself. */
 const thrown = (cause: unknown): { message: string } => ({
   message: cause instanceof Error ? cause.message : String(cause),
 });
+
+const lostOrUnknown: ReadonlySet<unknown> = new Set(["LogUnavailable", "RunEnded", "Fenced"]);
+/** By its tag: the publisher's errors are not those of this process. */
+const isLostOrUnknown = (cause: unknown): boolean => lostOrUnknown.has(Reflect.get(Object(cause), "_tag"));
 
 export abstract class RunWords implements Run {
   abstract readonly runId: RunId;
@@ -39,18 +44,32 @@ export abstract class RunWords implements Run {
       ...(args !== undefined && { args }),
       ...(attempt !== undefined && { attempt }),
     };
-    await this.emit({ type: "tool_executing", data: announced });
-    try {
-      const result = await execute(this.signal);
-      await this.emit({ type: "tool_completed", data: { toolCallId, status: "ok", result } });
-      return result;
-    } catch (cause) {
+    // The key makes a lost answer a question that can be asked again: a call that is open must run.
+    const key = this.nextId();
+    await insist(() => this.emit({ type: "tool_executing", data: announced, key }));
+    const failed = (cause: unknown): Promise<unknown> =>
       // The run may be over by now (cancelled, claimed): the tool's own error is what the caller must see.
-      await this.emit({ type: "tool_completed", data: { toolCallId, status: "error", error: thrown(cause) } }).catch(
-        () => {},
-      );
+      this.closeCall({ toolCallId, status: "error", error: thrown(cause) }).catch(() => {});
+    let result: Result;
+    try {
+      result = await execute(this.signal);
+    } catch (cause) {
+      await failed(cause);
       throw cause;
     }
+    try {
+      await this.closeCall({ toolCallId, status: "ok", result });
+    } catch (cause) {
+      // A result that may not be written closes the call as failed. What is lost or unknown is not the tool's failure.
+      if (!isLostOrUnknown(cause)) await failed(cause);
+      throw cause;
+    }
+    return result;
+  }
+
+  private closeCall(data: EventDataOf<"tool_completed">): Promise<PublishAnswer> {
+    const key = this.nextId();
+    return insist(() => this.emit({ type: "tool_completed", data, key }));
   }
 
   delta(messageId: string, text: string, channel: MessageChannel = "text"): Promise<PublishAnswer> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Fenced } from "../../src/errors.ts";
+import { Fenced, LogUnavailable } from "../../src/errors.ts";
 import { runAgent } from "../../src/runners/plain.ts";
+import { manualClock } from "../../src/testing/manual-clock.ts";
 import { RecordingRun } from "../support/recording-run.ts";
 
 describe("plain runner", () => {
@@ -58,6 +59,55 @@ describe("plain runner", () => {
     finish("late");
     expect(await done).toEqual({ state: "completed", output: "early" });
     expect(run.types.at(-2)).toBe("tool_completed");
+  });
+
+  it("stops its other tools when it rejects, and says how they ended before it says that it failed", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, (ctx) =>
+      Promise.all([
+        ctx.tool({ toolName: "bad", toolCallId: "1" }, () => Promise.reject(new RangeError("too far"))),
+        ctx.tool(
+          { toolName: "slow", toolCallId: "2" },
+          (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve("stopped"))),
+        ),
+      ]),
+    );
+    expect(outcome).toMatchObject({ state: "failed", error: { code: "range_error" } });
+    expect(run.types.slice(-3)).toEqual(["tool_completed", "tool_completed", "agent_failed"]);
+  });
+
+  it("waits 5 s for a tool that does not stop, and then fails without it", async () => {
+    const run = new RecordingRun();
+    const clock = manualClock();
+    const done = runAgent(
+      run,
+      async (ctx) => {
+        ctx.tool("deaf", () => new Promise(() => {})).catch(() => {});
+        await Promise.reject(new Error("no"));
+      },
+      { clock },
+    );
+    await clock.advance(4_900);
+    expect(run.state).toBe("toolExecuting");
+    await clock.advance(200);
+    expect(await done).toMatchObject({ state: "failed" });
+    expect(run.state).toBe("failed");
+  });
+
+  it("repeats an end of unknown outcome with its key, and does not make another of it", async () => {
+    const run = new RecordingRun();
+    const clock = manualClock();
+    const keys: unknown[] = [];
+    run.before = ([event]) => {
+      keys.push(event?.key);
+      if (keys.length <= 4) throw new LogUnavailable({ message: "lost", retryAfterMs: 1_000 });
+    };
+    const done = runAgent(run, () => "out", { clock });
+    await clock.advance(2_000);
+    expect(await done).toEqual({ state: "completed", output: "out" });
+    expect(new Set(keys).size).toBe(1);
+    expect(keys).toHaveLength(5);
+    expect(run.types).toEqual(["agent_started", "agent_completed"]);
   });
 
   for (const settles of ["resolves", "rejects"]) {

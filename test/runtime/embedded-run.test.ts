@@ -129,6 +129,46 @@ describe("an embedded run", () => {
     expect(await run.cancelled()).toMatchObject({ seq: 4 });
   });
 
+  it.each(["before", "after"] as const)(
+    "does not take a lost answer %s the disk for the tool's failure, and leaves no call open",
+    async (fault) => {
+      const log = faultyLog(memoryLog());
+      const world = await runtimeUnderTest({ log });
+      const tab = await world.connect("alice", { from: "start" });
+      const run = await embed(world);
+      let executions = 0;
+      log.failAppend(fault);
+      const paid = run.tool({ toolName: "pay", toolCallId: "c" }, () => {
+        executions += 1;
+        log.failAppend(fault);
+        return "paid";
+      });
+      expect(await paid).toBe("paid");
+      await run.completed();
+      await world.settle();
+      expect(executions).toBe(1);
+      expect(tab.events().map(({ type }) => type)).toEqual([
+        "agent_started",
+        "tool_executing",
+        "tool_completed",
+        "agent_completed",
+      ]);
+      expect(tab.events()[2]).toMatchObject({ data: { toolCallId: "c", status: "ok", result: "paid" } });
+    },
+  );
+
+  it("closes a call as failed when its result may not be written", async () => {
+    const world = await runtimeUnderTest();
+    const tab = await world.connect("alice", { from: "start" });
+    const run = await embed(world);
+    const leak = run.tool({ toolName: "read" }, () => ({ userId: "bob" }));
+    await expect(leak).rejects.toMatchObject({ _tag: "Contaminated" });
+    await run.completed();
+    await world.settle();
+    expect(tab.events().map(({ data }) => Reflect.get(Object(data), "status"))).toContain("error");
+    expect(run.state).toBe("completed");
+  });
+
   it("refuses what is no event before it reaches the machine", async () => {
     const world = await runtimeUnderTest();
     const run = await embed(world);
