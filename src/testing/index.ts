@@ -12,3 +12,9 @@ export type { JournalEntry, TestRuncast, TestRuncastOptions, TestUser } from "./
 export type { AppendFault, LogFaults } from "./world/faulty-log.ts";
 export type { NetworkFaults } from "./world/network.ts";
 export type { CommandFields, Ended, FrameOf, Hello, TestClient } from "./world/test-client.ts";
+export { examineEvents, type EventsExamination, type ExamineEventsOptions } from "./runner/examine-events.ts";
+export { type Examination, type ExamineOptions, examineRunner } from "./runner/examine-runner.ts";
+export type { Finding, Report, RunnerRule } from "./runner/finding.ts";
+export { type Played, type PlayOptions, playRunner, type Runner } from "./runner/play.ts";
+export { calm, type Schedule, scheduleText, type Twist, type TwistKind } from "./runner/schedule.ts";
+export { type Decision, type Stage, ToolFailed } from "./runner/stage.ts";

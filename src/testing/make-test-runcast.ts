@@ -103,7 +103,13 @@ async function startProcess(world: World): Promise<TestRuncast> {
     world.owners.set(token, owner);
     return token;
   };
-  const next = async (): Promise<TestRuncast> => {
+  const kill = (): void => {
+    isOver = true;
+    log.kill();
+    life.kill();
+    network.serve(undefined);
+  };
+  const next = (): Promise<TestRuncast> => {
     isOver = true;
     network.serve(undefined);
     return startProcess(world);
@@ -141,10 +147,10 @@ async function startProcess(world: World): Promise<TestRuncast> {
       random: () => new DataView(clock.random(4).buffer).getUint32(0) / randomBits,
     }),
     crash: () => {
-      log.kill();
-      life.kill();
+      kill();
       return next();
     },
+    kill,
     restart: async () => {
       await runcast.close();
       await settle();

@@ -70,6 +70,8 @@ export interface TestRuncast extends Runcast, AsyncDisposable {
    * next process on the same log.
    */
   crash(): Promise<TestRuncast>;
+  /** The same, and no process comes after it. */
+  kill(): void;
   /** A deploy: this process drains and ends. Gives the next one on the same log. */
   restart(): Promise<TestRuncast>;
 }

@@ -5,7 +5,7 @@ import type { Recording, Signal } from "./recorded-run.ts";
 
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
-function partOf({ t = "", id, name, ...rest }: Signal): Parameters<AiSdkMapper["part"]>[0] {
+export function partOf({ t = "", id, name, ...rest }: Signal): Parameters<AiSdkMapper["part"]>[0] {
   return {
     type: t,
     ...(id !== undefined && { id, toolCallId: id, approvalId: `approval-${id}` }),
