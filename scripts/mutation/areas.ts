@@ -12,7 +12,7 @@ export interface Area {
 
 export const areas: readonly Area[] = [
   { name: "machines", folder: "machines", tests: ["test/machines/**/*.test.ts"], countsStatic: true },
-  { name: "log", folder: "src/log", tests: ["test/log/!(*-crash).test.ts"], countsStatic: false },
+  { name: "log", folder: "src/log", tests: ["test/log/!(*-crash|kill-points|power-cut).test.ts"], countsStatic: false },
   { name: "runtime", folder: "src/runtime", tests: ["test/runtime/**/!(leaks).test.ts"], countsStatic: false },
 ];
 
