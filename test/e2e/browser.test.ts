@@ -3,6 +3,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { StreamEvent } from "../../protocol/event.ts";
 import type { RunView } from "../../protocol/run-view.ts";
+import { connectPublisher } from "../../src/publisher/index.ts";
 import { BuiltServer } from "../support/built-server.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { call, readAll } from "../support/http-reader.ts";
@@ -127,6 +128,15 @@ async function logOf(user: string): Promise<{ events: StreamEvent[]; run: RunVie
   return { run, events: await readAll(server.url, `/v1/runs/${runId}/events`, as, 1_000) };
 }
 
+/** A run of the user's in that thread, whose agent is this process and not the server's. */
+function remoteRun(userId: string, threadId: string) {
+  const publisher = connectPublisher({ url: server.url, apiKey: server.banner("demo API key"), heartbeatMs: 200 });
+  return publisher.startRun({ userId, threadId, agent: "elsewhere" });
+}
+
+const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => (signal.aborted ? resolve(true) : signal.addEventListener("abort", resolve)));
+
 describe("the page", () => {
   it("lets a person choose a user, ask, and watch the five steps to the answer", async () => {
     const page = await context.newPage();
@@ -218,7 +228,52 @@ describe("the page", () => {
     await expect.poll(() => page.getByTestId("stop").count()).toBe(0);
     const { events } = await logOf("bob");
     expect(events.map(({ type }) => type)).toContain("cancel_requested");
+    // The agent itself heard it and stopped: at its deadline the server would say who had asked.
     expect(events.at(-1)?.type).toBe("agent_cancelled");
+    expect(events.at(-1)?.data).not.toHaveProperty("by");
+  });
+
+  it("shows on every device that an agent elsewhere refuses to stop, and that it may be asked again", async () => {
+    const [page, phone] = [await openAs("alice", "t-refuse"), await openAs("alice", "t-refuse")];
+    const run = await remoteRun("alice", "t-refuse");
+    await run.thinking("This must be finished first.");
+    await step(phone, "agent_thinking").waitFor();
+    await page.getByTestId("stop").click();
+    for (const device of [page, phone])
+      await expect.poll(() => device.getByTestId("stop").innerText()).toBe("Cancelling…");
+    await aborted(run.signal);
+    await run.emit({ type: "cancel_refused", data: { reason: "the payment is under way" } });
+    for (const device of [page, phone]) {
+      await step(device, "cancel_refused").filter({ hasText: "Stop refused: the payment is under way" }).waitFor();
+      await expect.poll(() => device.getByTestId("stop").isEnabled()).toBe(true);
+    }
+    await picture(phone, "10-refused");
+    await phone.getByTestId("stop").click();
+    for (const device of [page, phone]) await expect.poll(() => device.getByTestId("stop").isDisabled()).toBe(true);
+    await run.cancelled("now it may");
+    await Promise.all([ended(page, "cancelled"), ended(phone, "cancelled")]);
+    const { steps } = await equal(page, phone);
+    const { events } = await logOf("alice");
+    expect(events.filter(({ type }) => type === "cancel_requested")).toHaveLength(2);
+    expect(steps.at(-1)).toBe("agent_cancelled");
+  });
+
+  it("shows on every device what was decided on one", async () => {
+    const [page, phone] = [await openAs("carol", "t-approve"), await openAs("carol", "t-approve")];
+    const question = "Pay 40 euros?";
+    const run = await remoteRun("carol", "t-approve");
+    await run.suspended({ reason: "approval", approvals: [{ approvalId: `${run.runId}-pay`, prompt: question }] });
+    for (const device of [page, phone]) await device.getByTestId("approval").filter({ hasText: question }).waitFor();
+    await picture(page, "11-approval");
+    await phone.getByTestId("approve").click();
+    for (const device of [page, phone]) {
+      await step(device, "approval_resolved").filter({ hasText: "Approved by user" }).waitFor();
+      await expect.poll(() => device.getByTestId("approval").count()).toBe(0);
+    }
+    await run.resumed({ approved: true });
+    await run.completed("paid");
+    await Promise.all([ended(page, "completed"), ended(phone, "completed")]);
+    await equal(page, phone);
   });
 
   it("comes back by itself after the server was killed in mid-run: nothing is missed, and the run ends visibly", async () => {

@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ExpectedError } from "../../src/errors.ts";
@@ -94,9 +98,44 @@ describe("the publisher's options", () => {
   });
 });
 
+/** A server of somebody else: who came, and with which key. */
+async function stranger(answer: (response: ServerResponse) => void) {
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    answer(response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    seen,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 describe("the API key", () => {
-  let world: RemoteWorld;
-  afterEach(() => world.close());
+  let world: RemoteWorld | undefined;
+  afterEach(async () => {
+    await world?.close();
+    world = undefined;
+  });
+
+  it("does not go where a redirect points", async () => {
+    await using elsewhere = await stranger((response) => response.end("{}"));
+    await using server = await stranger((response) =>
+      response.writeHead(307, { location: `${elsewhere.url}/v1/runs` }).end(),
+    );
+    const publisher = remote.connectPublisher({ url: server.url, apiKey });
+    await expect(publisher.startRun({ userId: "alice", agent: "a" })).rejects.toMatchObject({
+      _tag: "UnexpectedAnswer",
+      status: 307,
+    });
+    expect([server.seen.length, elsewhere.seen]).toEqual([1, []]);
+  });
 
   it("is in the one header that it is for, and in nothing that can be printed (I19)", async () => {
     const refused: unknown[] = [];
