@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -230,80 +230,5 @@ describe("the SQLite log and its schema", () => {
     const second = await open();
     expect(await ids(second, alice)).toEqual(["id-a"]);
     await second.close();
-  });
-});
-
-describe("the SQLite log and its epoch", () => {
-  async function epochOf(work?: (log: Awaited<ReturnType<typeof open>>) => Promise<unknown>): Promise<string> {
-    const log = await open();
-    await work?.(log);
-    const { epoch } = await log.position(alice);
-    await log.close();
-    return epoch;
-  }
-  const writeOne = (log: Awaited<ReturnType<typeof open>>) => write(log, notice(alice, "a"));
-
-  it("keeps it over openings", async () => {
-    const epoch = await epochOf(writeOne);
-    expect(await epochOf(writeOne)).toBe(epoch);
-    expect(await epochOf()).toBe(epoch);
-  });
-
-  it("draws another when the file is gone", async () => {
-    const epoch = await epochOf(writeOne);
-    await rm(path);
-    expect(await epochOf()).not.toBe(epoch);
-  });
-
-  it("draws another when an older copy was put back, and again keeps that one", async () => {
-    const epoch = await epochOf(writeOne);
-    await copyFile(path, `${path}.backup`);
-    expect(await epochOf(writeOne)).toBe(epoch);
-    await copyFile(`${path}.backup`, path);
-    const restored = await epochOf();
-    expect(restored).not.toBe(epoch);
-    expect(await epochOf(writeOne)).toBe(restored);
-  });
-
-  it("draws another when an older copy was put back, also when no event was written since", async () => {
-    const epoch = await epochOf((log) => write(log, started(newRun())));
-    await copyFile(path, `${path}.backup`);
-    await epochOf((log) => log.claim(tenant, run1));
-    await copyFile(`${path}.backup`, path);
-    expect(await epochOf()).not.toBe(epoch);
-  });
-
-  it("draws another when a copy was put back that was made while the log was open", async () => {
-    const epoch = await epochOf(async (log) => {
-      await writeOne(log);
-      for (const end of ["", "-wal"]) await copyFile(`${path}${end}`, `${path}${end}.backup`);
-      await writeOne(log);
-    });
-    for (const end of ["", "-wal"]) await copyFile(`${path}${end}.backup`, `${path}${end}`);
-    const log = await open();
-    expect(await ids(log, alice)).toEqual(["id-a"]);
-    expect((await log.position(alice)).epoch).not.toBe(epoch);
-    await log.close();
-  });
-
-  it("draws another when the mark beside the file is gone or unreadable", async () => {
-    const epoch = await epochOf(writeOne);
-    await rm(`${path}.epoch`);
-    const second = await epochOf();
-    expect(second).not.toBe(epoch);
-    await writeFile(`${path}.epoch`, "torn");
-    expect(await epochOf()).not.toBe(second);
-  });
-
-  it("draws another when the machine stopped while commits did not wait for the disk", async () => {
-    const log = await openSqliteLog({ path, durability: "os" });
-    await writeOne(log);
-    const { epoch } = await log.position(alice);
-    const mark = await readFile(`${path}.epoch`, "utf8");
-    expect(mark).toMatch(/ boot=\S+ +\n$/);
-    await log.close();
-    expect(await readFile(`${path}.epoch`, "utf8")).toMatch(/ boot= +\n$/);
-    await writeFile(`${path}.epoch`, mark.replace(/boot=\S+/, "boot=of-another-start"));
-    expect(await epochOf()).not.toBe(epoch);
   });
 });
