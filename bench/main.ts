@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
  * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, fan-out, idle, resume,
- * crash, storm; all without a name.
+ * crash, storm, stalled, start-up; all without a name.
  */
 import { parseArgs } from "node:util";
 import { benchAppend } from "./append.ts";
@@ -11,6 +11,8 @@ import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
 import { measureFanOut } from "./wire/fan-out.ts";
 import { measureIdle } from "./wire/idle.ts";
 import { measureResume } from "./wire/resume.ts";
+import { measureStalled } from "./wire/stalled.ts";
+import { measureStartUp } from "./wire/start-up.ts";
 import { measureStorm } from "./wire/storm.ts";
 
 const { values, positionals } = parseArgs({
@@ -24,6 +26,8 @@ const w1: FanOut = { users: 100, connectionsPerUser: 2, runsPerUser: 120, window
 const w2: FanOut = { users: 1, connectionsPerUser: 500, runsPerUser: 60, window: 4 };
 const idleConnections = 5_000;
 const returningClients = 200;
+const stalledClients = 1_000;
+const unfinishedRuns = 100_000;
 const stormClients = 5_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -93,3 +97,19 @@ if (wants("storm")) {
     `storm: ${storm.clients} clients, server killed and back after ${fixed(storm.downMs, 0)} ms: 99 % live again ${fixed(storm.backMs, 0)} ms later, all after ${fixed(storm.allBackMs, 0)} ms; at most ${storm.peakPerSecond} in one second, ${fixed(storm.triesPerClient)} sockets, ${fixed(storm.logReadsPerClient)} log reads each, server CPU ${fixed(storm.cpuSeconds)} s`,
   );
 }
+if (wants("stalled")) {
+  const { clients, heldKibEach, rssKibEach, kernelKibEach, p99Ms, p99WithoutMs, ratios, missed } = await measureStalled(
+    stalledClients,
+    rounds,
+  );
+  say(
+    [
+      `W7: ${clients} clients that stand still hold ${fixed(heldKibEach, 1)} KiB each in the process (RSS ${fixed(rssKibEach, 1)} KiB each),`,
+      `${fixed(kernelKibEach, 0)} KiB each in the kernel (both ends);`,
+      `others' p99 ${fixed(p99Ms)} ms, without them ${fixed(p99WithoutMs)} ms, × ${fixed(median(ratios))}`,
+      `(median of ${ratios.length}: ${ratios.map((each) => fixed(each)).join(" ")});`,
+      `one that read on missed ${missed}`,
+    ].join(" "),
+  );
+}
+if (wants("start-up")) say(await measureStartUp(unfinishedRuns));

@@ -8,6 +8,10 @@ import type { Work } from "./workload.ts";
 
 export type Order =
   | { readonly do: "publish"; readonly work: Work }
+  /** So many runs for each, whoever reads them. */
+  | { readonly do: "fill"; readonly users: readonly string[]; readonly runsPerUser: number }
+  /** One run for each of them in this time, again and again. */
+  | { readonly do: "background"; readonly users: readonly string[]; readonly everyMs: number }
   | { readonly do: "received"; readonly runs: Readonly<Record<string, number>> }
   | { readonly do: "memory" }
   | { readonly do: "exit" };
@@ -15,7 +19,8 @@ export type Order =
 export type Word =
   | { readonly said: "listening"; readonly port: number; readonly controlPort: number }
   | { readonly said: "published"; readonly seconds: number; readonly cpuSeconds: number }
-  | { readonly said: "memory"; readonly rssBytes: number };
+  | { readonly said: "filled" }
+  | { readonly said: "memory"; readonly rssBytes: number; readonly heapBytes: number };
 
 function lines<Message>(socket: Socket, hear: (message: Message) => void): void {
   let rest = "";

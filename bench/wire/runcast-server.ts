@@ -11,9 +11,13 @@ export const benchSecret = "bench-secret-of-at-least-32-bytes!!";
 const directory = mkdtempSync(join(tmpdir(), "runcast-bench-"));
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
 
+/** Clients that read nothing answer no ping: where they are measured, they must not be sent home meanwhile. */
+const heartbeatMs = process.argv[3] === undefined ? undefined : Number(process.argv[3]);
+
 const runcast = await createRuncast({
-  store: process.argv[2] ?? `sqlite:${join(directory, "bench.db")}`,
+  store: process.argv[2] || `sqlite:${join(directory, "bench.db")}`,
   auth: { kind: "secret", secret: benchSecret },
+  heartbeatMs,
 });
 const http = createServer();
 runcast.attach(http);

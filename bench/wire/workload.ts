@@ -69,3 +69,31 @@ export async function publishAll(
   await Promise.all(Array.from({ length: work.users }, (_, index) => user(`user-${index}`)));
   await Promise.all(published);
 }
+
+/** So many runs for each user, one after the other, each on disk before the next. */
+export async function fillAll(
+  users: readonly string[],
+  runsPerUser: number,
+  publishRun: (user: string) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    users.map(async (user) => {
+      for (let run = 0; run < runsPerUser; run += 1) await publishRun(user);
+    }),
+  );
+}
+
+/** One run for each user in `everyMs`, spread over it, until the process ends. */
+export async function publishForEver(
+  users: readonly string[],
+  everyMs: number,
+  publishRun: (user: string) => Promise<void>,
+): Promise<void> {
+  const startMs = nowMs();
+  for (let run = 0; ; run += 1) {
+    const user = users[run % users.length];
+    if (user !== undefined) await publishRun(user);
+    const waitMs = startMs + (run * everyMs) / users.length - nowMs();
+    if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
