@@ -30,6 +30,28 @@ describe("a write whose outcome is unknown", () => {
     expect(tab.events().map(({ offset }) => offset)).toEqual([1, 2, 3, 4]);
   });
 
+  it("is looked for by those who follow the stream, when nobody rang for it (I12)", async () => {
+    const faulty = faultyLog(memoryLog());
+    let isMute = false;
+    const mute: typeof faulty = {
+      ...faulty,
+      watch: (listener) => faulty.watch((bell) => void (isMute || listener(bell))),
+      append: (append) => faulty.append(append).finally(() => faulty.setDown(isMute)),
+    };
+    const { publish, start, connect, settle, clock } = await runtimeUnderTest({ log: mute });
+    const { runId } = await start({ runId: "r1" });
+    const tab = await connect("alice", { from: "start" });
+    isMute = true;
+    faulty.failAppend("after");
+    await expect(publish(runId, 1, [delta("x")])).rejects.toMatchObject({ _tag: "LogUnavailable" });
+    await settle();
+    expect(tab.events().map(({ offset }) => offset)).toEqual([1]);
+    faulty.setDown(false);
+    await clock.advance(1_100);
+    await settle();
+    expect(tab.events().map(({ offset }) => offset)).toEqual([1, 2]);
+  });
+
   it.each(faults)("does not let a batch behind it jump the queue (lost %s the disk)", async (fault) => {
     const { publish, log, runId, settle } = await world();
     log.failAppend(fault);
