@@ -91,9 +91,12 @@ export class Client {
     this.#connection.tell({ type: "start.requested" });
   }
 
-  /** Says how far the application is, closes, and ends every loop. What was not read by then is not acknowledged. */
+  /**
+   * Says how far the application is, closes, and ends every loop. What was not read by then is not acknowledged; what a
+   * loop is busy with counts as read.
+   */
   close(): void {
-    this.#intake.flush();
+    this.#intake.settle();
     this.#connection.tell({ type: "stop.requested" });
   }
 
@@ -122,8 +125,8 @@ export class Client {
 
   /**
    * Every event from now on, once and in offset order; with `gaps`, also the declared holes at their place. Several
-   * loops get all, each at its own pace. An event is acknowledged when every loop has taken it: a loop that stops
-   * reading stops the stream, so leave it with `break` when you have enough.
+   * loops get all, each at its own pace. An event is acknowledged when every loop is through with it and asks for the
+   * next: a loop that stops reading stops the stream, so leave it with `break` when you have enough.
    *
    * `Fails` ClientStopped: the client stopped for another reason than `close()`.
    */

@@ -13,12 +13,17 @@ export interface FeedItem<Value> {
 
 type Ending = { readonly error: Error | undefined };
 
-/** A reader: an iterator that holds what was not taken yet. */
+/**
+ * A reader: an iterator that holds what was not taken yet. What it has given out is taken when the loop comes back for
+ * more, or leaves: until then the application is still busy with it, and a crash must bring it again.
+ */
 export class FeedReader<Value> implements AsyncIterableIterator<Value> {
   readonly #onTaken: () => void;
   readonly #onReturn: (reader: FeedReader<Value>) => void;
   #queue: FeedItem<Value>[] = [];
   #first = 0;
+  /** Given out, and the loop has not come back. */
+  #inHand: FeedItem<Value> | undefined;
   #waiting: PromiseWithResolvers<IteratorResult<Value>>[] = [];
   #ending: Ending | undefined;
 
@@ -33,7 +38,7 @@ export class FeedReader<Value> implements AsyncIterableIterator<Value> {
 
   /** The oldest item that was not taken. */
   get head(): FeedItem<Value> | undefined {
-    return this.#queue[this.#first];
+    return this.#inHand ?? this.#queue[this.#first];
   }
 
   [Symbol.asyncIterator](): this {
@@ -41,12 +46,12 @@ export class FeedReader<Value> implements AsyncIterableIterator<Value> {
   }
 
   next(): Promise<IteratorResult<Value>> {
-    const item = this.head;
-    if (item !== undefined) {
-      this.#shift();
-      this.#onTaken();
-      return Promise.resolve({ done: false, value: item.value });
-    }
+    const item = this.#queue[this.#first];
+    const hasNews = item !== undefined || this.#inHand !== undefined;
+    this.#inHand = item;
+    if (item !== undefined) this.#shift();
+    if (hasNews) this.#onTaken();
+    if (item !== undefined) return Promise.resolve({ done: false, value: item.value });
     if (this.#ending !== undefined) return this.#ended();
     const waiting = Promise.withResolvers<IteratorResult<Value>>();
     this.#waiting.push(waiting);
@@ -60,11 +65,20 @@ export class FeedReader<Value> implements AsyncIterableIterator<Value> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  /** The application says itself that it is through with what it has in hand. */
+  settle(): void {
+    this.#inHand = undefined;
+  }
+
   push(item: FeedItem<Value>): void {
     if (this.#ending !== undefined) return;
     const waiting = this.#waiting.shift();
-    if (waiting === undefined) this.#queue.push(item);
-    else waiting.resolve({ done: false, value: item.value });
+    if (waiting === undefined) {
+      this.#queue.push(item);
+      return;
+    }
+    this.#inHand = item;
+    waiting.resolve({ done: false, value: item.value });
   }
 
   /** No more will come. `now` forgets what was not taken; otherwise it can still be read. */
@@ -135,6 +149,11 @@ export class EventFeed<Value> {
       if (before.offset < handed.offset) handed = before;
     }
     return handed;
+  }
+
+  /** Nobody comes back for more: what was given out counts as taken. */
+  settle(): void {
+    for (const reader of this.#readers.keys()) reader.settle();
   }
 
   /** How far the slowest reader is behind. */

@@ -131,6 +131,12 @@ export class Intake {
     this.#acks.flush();
   }
 
+  /** The application closes, and is through with what it has in hand. */
+  settle(): void {
+    this.#feed.settle();
+    this.#acks.flush();
+  }
+
   /** The last ack; then every reader ends. */
   end(error?: Error): void {
     this.#acks.end();

@@ -40,20 +40,35 @@ describe("event feed", () => {
     expect(reader.unread).toBe(0);
   });
 
-  it("counts as handed what the slowest reader has taken, and all when nobody reads", async () => {
+  it("counts as handed what the slowest reader is through with, and all when nobody reads", async () => {
     const { feed, push } = feedOf();
     push(1, 2);
     expect(feed.handed).toEqual(at(2));
     const slow = feed.reader(everything);
     const fast = feed.reader(everything);
     push(3, 5);
-    await fast.next();
-    await fast.next();
+    for (let n = 0; n < 3; n += 1) await fast.next();
+    expect(feed.handed).toEqual(at(2));
+    await slow.next();
     expect(feed.handed).toEqual(at(2));
     await slow.next();
     expect(feed.handed).toEqual(at(3));
     await slow.return();
     expect(feed.handed).toEqual(at(4));
+  });
+
+  it("counts an item that a waiting loop was given only when it comes back for more", async () => {
+    const { feed, push } = feedOf();
+    const reader = feed.reader(everything);
+    const first = reader.next();
+    push(1, 1);
+    expect((await first).value).toBe(1);
+    expect(feed.handed).toEqual(at(0));
+    const second = reader.next();
+    expect(feed.handed).toEqual(at(1));
+    push(2, 2);
+    expect((await second).value).toBe(2);
+    expect(feed.handed).toEqual(at(1));
   });
 
   it("hands over the rest of a range with its last item", async () => {
@@ -62,6 +77,7 @@ describe("event feed", () => {
     feed.push([{ value: 3, before: at(2) }], at(9));
     expect(feed.handed).toEqual(at(2));
     await reader.next();
+    void reader.next();
     expect(feed.handed).toEqual(at(9));
   });
 
@@ -70,6 +86,8 @@ describe("event feed", () => {
     const reader = feed.reader(everything);
     push(1, 1);
     feed.push([{ value: 10, before: at(3, epochB) }], at(4, epochB));
+    expect(feed.handed).toBeUndefined();
+    await reader.next();
     expect(feed.handed).toBeUndefined();
     await reader.next();
     expect(feed.handed).toEqual(at(3, epochB));
