@@ -1,0 +1,72 @@
+/** The servers of the world: who takes a new call, and which process comes after which. */
+import type { Chance } from "./chance.ts";
+import { Server } from "./server.ts";
+import type { World } from "./world.ts";
+
+export class Fleet {
+  readonly servers: Server[] = [];
+  private readonly world: World;
+  private readonly chance: Chance;
+  private born = 0;
+  private wanted = 0;
+  private isPowered = true;
+
+  constructor(world: World) {
+    this.world = world;
+    this.chance = world.chance.fork("fleet");
+  }
+
+  boot(count: number): void {
+    this.wanted = count;
+    for (let at = 0; at < count; at += 1) this.add();
+  }
+
+  get alive(): readonly Server[] {
+    return this.servers.filter(({ process }) => !process.isGone);
+  }
+
+  /** Where the balancer sends a newcomer; undefined: nobody listens. */
+  pick(): Server | undefined {
+    return this.chance.pick(this.alive);
+  }
+
+  at(which: number): Server | undefined {
+    const { alive } = this;
+    return alive[which % Math.max(1, alive.length)];
+  }
+
+  /** It ends now, and another process begins after a while. */
+  restart(server: Server, afterMs: number): void {
+    server.kill();
+    this.beginAfter(afterMs);
+  }
+
+  beginAfter(afterMs: number): void {
+    this.world.time.after(afterMs, "a server begins", () => {
+      if (this.isPowered && this.alive.length < this.wanted) this.add();
+    });
+  }
+
+  /** Beside those that are there: a new one while an old one is not heard. */
+  add(): void {
+    if (!this.isPowered) return;
+    this.born += 1;
+    this.servers.push(new Server(this.world, `server ${this.born}`));
+  }
+
+  cutPower(): void {
+    this.isPowered = false;
+    for (const server of this.alive) server.losePower();
+  }
+
+  powerOn(): void {
+    this.isPowered = true;
+    while (this.alive.length < this.wanted) this.add();
+  }
+
+  /** Everybody who sleeps wakes, and as many are there as should be. */
+  heal(): void {
+    for (const { process } of this.alive) process.goOn();
+    if (this.isPowered) while (this.alive.length < this.wanted) this.add();
+  }
+}
