@@ -3,9 +3,9 @@ import { expect } from "vitest";
 import type { Client, ConnectOptions, StreamEvent } from "../../src/client/index.ts";
 import { connect } from "../../src/client/index.ts";
 import { userToken } from "./built-server.ts";
+import { eventually } from "./eventually.ts";
 
 const patienceMs = 20_000;
-const lookMs = 5;
 /** A part of the full jitter, so that a test does not wait as long as a crowd would. */
 const hasteShare = 0.02;
 
@@ -53,8 +53,6 @@ export function collect(
         const timer = setTimeout(late, patienceMs);
         waiting.set(go, offset);
       }),
-    live: async () => {
-      await expect.poll(() => client.status.state, { timeout: patienceMs, interval: lookMs }).toBe("live");
-    },
+    live: async () => eventually(() => expect(client.status.state).toBe("live")),
   };
 }

@@ -8,6 +8,7 @@ import type { Started } from "./black-box.ts";
 import { BlackBox } from "./black-box.ts";
 import { apiKeys, type BuiltServerOptions, userToken } from "./built-server.ts";
 import type { CollectingClient } from "./collecting-client.ts";
+import { eventually } from "./eventually.ts";
 import { readAll } from "./http-reader.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
@@ -18,9 +19,6 @@ export interface Ledger {
   readonly deadLettered: number;
   readonly difference: number;
 }
-
-const patienceMs = 20_000;
-const lookMs = 5;
 
 export class NetworkWorld implements AsyncDisposable {
   readonly box: BlackBox;
@@ -72,9 +70,9 @@ export class NetworkWorld implements AsyncDisposable {
 
 /** Until everything of this user is acknowledged, and nothing is lost on the way (I11). */
 export async function expectSettled(world: NetworkWorld, userId: string): Promise<void> {
-  await expect
-    .poll(() => world.ledger(userId), { timeout: patienceMs, interval: lookMs })
-    .toMatchObject({ stored: 0, deadLettered: 0, difference: 0 });
+  await eventually(async () =>
+    expect(await world.ledger(userId)).toMatchObject({ stored: 0, deadLettered: 0, difference: 0 }),
+  );
 }
 
 /** No hole was met, nothing may repeat, and the run looks as it does on the server (L4, L9). */

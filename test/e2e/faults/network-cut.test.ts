@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StreamEvent } from "../../../protocol/event.ts";
+import { ackEveryMs } from "../../../src/client/acks.ts";
 import { CommandUnanswered } from "../../../src/client/client-error.ts";
 import type { Timers } from "../../../src/client/timers.ts";
 import { systemTimers } from "../../../src/client/timers.ts";
@@ -7,6 +8,7 @@ import type { Started } from "../../support/black-box.ts";
 import { thinking } from "../../support/black-box.ts";
 import { apiKeys, userToken } from "../../support/built-server.ts";
 import { collect } from "../../support/collecting-client.ts";
+import { eventually } from "../../support/eventually.ts";
 import { expectFolded, expectSettled, expectWhole, NetworkWorld } from "../../support/network-world.ts";
 import { SseStream } from "../../support/sse-stream.ts";
 import type { CutKind } from "../../support/tcp-pipe.ts";
@@ -22,7 +24,9 @@ const kindAt = (bytes: number): CutKind =>
 const stride = Number(process.env["STRIDE"] ?? 7);
 /** A client in a hurry: its 200 ms between two acks are 10 here, and its back-off is nothing. */
 const haste = 20;
-const hasty: Timers = { after: (delayMs, run) => systemTimers.after(delayMs / haste, run) };
+const hasty: Timers = {
+  after: (delayMs, run) => systemTimers.after(delayMs > ackEveryMs ? delayMs : delayMs / haste, run),
+};
 const atOnce = { timers: hasty, random: () => 0 };
 /** More than one exchange ever takes: who gets there would never end. */
 const maxBytes = 5_000;
@@ -56,7 +60,7 @@ async function everyByte(
 const figures: string[] = [];
 afterAll(() => console.log(figures.join("\n")));
 
-describe("a connection that is cut after byte n", () => {
+describe.concurrent("a connection that is cut after byte n", () => {
   it("of what the server says (upgrade, welcome, events) loses and doubles nothing (L4, L5, L9)", async () => {
     await using proxy = await TcpProxy.listen(world.box.url);
     const run = await world.box.start({ userId: "down" });
@@ -118,7 +122,7 @@ describe("a connection that is cut after byte n", () => {
       tab.client.on("gap", (gap) => gaps.push(gap));
       await link;
       const { offset } = (await world.box.say(run, [thinking])).body;
-      await expect.poll(() => tab.client.run(run.runId).view?.offset, { interval: 1 }).toBe(offset);
+      await eventually(() => expect(tab.client.run(run.runId).view?.offset).toBe(offset));
       expect(gaps).toEqual([]);
       expect(tab.seen.map((event) => event.offset)).toEqual(
         tab.seen.map((__, at) => offset + 1 - tab.seen.length + at),
@@ -163,7 +167,7 @@ describe("the accounts after all those cuts", () => {
     const { body } = await world.box.call("GET /v1/ledger", { as: apiKeys.admin });
     expect(body).toMatchObject({ deadLettered: 0, difference: 0 });
     expect((await world.box.call("GET /readyz")).status).toBe(200);
-    await expect.poll(() => world.metric("runcast_connections")).toBe(0);
+    await eventually(async () => expect(await world.metric("runcast_connections")).toBe(0));
     expect(world.box.server.stderr).not.toContain('"level":"error"');
   });
 });

@@ -5,6 +5,7 @@ import type { ConnectOptions } from "../../../src/client/index.ts";
 import type { Started } from "../../support/black-box.ts";
 import { userToken } from "../../support/built-server.ts";
 import { type CollectingClient, collect } from "../../support/collecting-client.ts";
+import { eventually } from "../../support/eventually.ts";
 import { expectFolded, NetworkWorld } from "../../support/network-world.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { SseStream } from "../../support/sse-stream.ts";
@@ -12,7 +13,7 @@ import type { CutKind } from "../../support/tcp-pipe.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 
 const seed = Number(process.env["SEED"] ?? 20);
-const patience = { timeout: 30_000, interval: 10 };
+const patienceMs = 40_000;
 /** Long enough for no lease to end one. */
 const leaseMs = 3_600_000;
 
@@ -50,7 +51,7 @@ function pouring(run: Started): { readonly stop: () => Promise<number> } {
   };
 }
 
-describe("a connection that begins while a publisher writes at full speed", () => {
+describe.concurrent("a connection that begins while a publisher writes at full speed", () => {
   it("has a snapshot at N and a tail from N+1, without a seam (L4, L9)", async () => {
     const count = 100;
     const run = await world.box.start({ userId: "seam", leaseMs });
@@ -69,7 +70,7 @@ describe("a connection that begins while a publisher writes at full speed", () =
     expect(said).toBe(head - 1);
     const places = new Set<number>();
     for (const { app, begun } of tabs) {
-      await expect.poll(() => app.client.run(run.runId).view?.offset, patience).toBe(head);
+      await eventually(() => expect(app.client.run(run.runId).view?.offset).toBe(head));
       const [[first] = []] = begun;
       const at = first?.offset ?? Number.NaN;
       places.add(at);
@@ -144,7 +145,7 @@ const substance = (events: readonly StreamEvent[]) => ({
   others: events.filter(({ type }) => type !== "agent_delta"),
 });
 
-describe(`a reader with a filter that is cut at arbitrary points (SEED=${seed})`, () => {
+describe.concurrent(`a reader with a filter that is cut at arbitrary points (SEED=${seed})`, () => {
   const random = seededRandom(seed);
 
   it.each<[string, number, Partial<ConnectOptions>, (event: StreamEvent) => boolean]>([
@@ -163,7 +164,7 @@ describe(`a reader with a filter that is cut at arbitrary points (SEED=${seed})`
       { want: { threads: ["t1"], types: ["agent_delta"] } },
       ({ type, threadId }) => type === "agent_delta" && threadId === "t1",
     ],
-    ["nothing that ever comes", 900, { want: { types: ["x.never"] } }, () => false],
+    ["nothing that ever comes", 450, { want: { types: ["x.never"] } }, () => false],
   ])(
     "gets exactly what it wants, and its ranges cover the rest: %s (L3, L4, L5)",
     async (name, maxBytes, options, wants) => {
@@ -180,7 +181,7 @@ describe(`a reader with a filter that is cut at arbitrary points (SEED=${seed})`
       tab.client.on("gap", (gap) => holes.push(gap));
       await talk(userId, 15);
       const log = await world.log(userId);
-      await expect.poll(() => tab.client.status.cursor?.offset, patience).toBe(log.length);
+      await eventually(() => expect(tab.client.status.cursor?.offset).toBe(log.length), patienceMs);
       const expected = log.filter(wants);
       await tab.has(expected.at(-1)?.offset ?? 0);
       if (options.mergeDeltas === false) expect(tab.seen).toEqual(expected);
