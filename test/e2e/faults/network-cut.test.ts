@@ -20,14 +20,18 @@ const given = process.env["CUT"];
 const kindAt = (bytes: number): CutKind =>
   cutKinds.find((kind) => kind === given) ?? cutKinds[bytes % cutKinds.length] ?? "rst";
 
-/** `STRIDE=1` cuts at every byte; by default at every seventh, all three ways in turn. */
-const stride = Number(process.env["STRIDE"] ?? 7);
+/** `STRIDE=1` cuts at every byte; by default at every fifth, all three ways in turn. */
+const stride = Number(process.env["STRIDE"] ?? 5);
 /** A client in a hurry: its 200 ms between two acks are 10 here, and its back-off is nothing. */
 const haste = 20;
 const hasty: Timers = {
   after: (delayMs, run) => systemTimers.after(delayMs > ackEveryMs ? delayMs : delayMs / haste, run),
 };
 const atOnce = { timers: hasty, random: () => 0 };
+/** Long enough for no lease to end a run. */
+const leaseMs = 3_600_000;
+/** For every byte on a machine that has much else to do. */
+const timeout = 600_000;
 /** More than one exchange ever takes: who gets there would never end. */
 const maxBytes = 5_000;
 
@@ -60,10 +64,10 @@ async function everyByte(
 const figures: string[] = [];
 afterAll(() => console.log(figures.join("\n")));
 
-describe.concurrent("a connection that is cut after byte n", () => {
+describe.concurrent("a connection that is cut after byte n", { timeout }, () => {
   it("of what the server says (upgrade, welcome, events) loses and doubles nothing (L4, L5, L9)", async () => {
     await using proxy = await TcpProxy.listen(world.box.url);
-    const run = await world.box.start({ userId: "down" });
+    const run = await world.box.start({ userId: "down", leaseMs });
     const tab = collect("down", { url: proxy.url, from: "start", ...atOnce });
     await tab.has(1);
     const cuts = await everyByte(proxy, "cutDown", async (bytes, link) => {
@@ -79,12 +83,12 @@ describe.concurrent("a connection that is cut after byte n", () => {
 
   it("of what the client says (upgrade, hello, command, ack) carries a command out at most once", async () => {
     await using proxy = await TcpProxy.listen(world.box.url);
-    const first = await world.box.start({ userId: "up" });
+    const first = await world.box.start({ userId: "up", leaseMs });
     const tab = collect("up", { url: proxy.url, from: "start", ...atOnce });
     await tab.has(1);
     const asked: { readonly run: Started; readonly answer: "done" | "unanswered" }[] = [];
     const cuts = await everyByte(proxy, "cutUp", async (bytes, link) => {
-      const run = await world.box.start({ userId: "up", leaseMs: 3_600_000 });
+      const run = await world.box.start({ userId: "up", leaseMs });
       proxy.last.end(kindAt(bytes));
       await link;
       const answer = await tab.client.cancel(run.runId).then(
@@ -114,7 +118,7 @@ describe.concurrent("a connection that is cut after byte n", () => {
 
   it("of a snapshot leaves no seam between it and its tail (L4, L9)", async () => {
     await using proxy = await TcpProxy.listen(world.box.url);
-    const run = await world.box.start({ userId: "snap" });
+    const run = await world.box.start({ userId: "snap", leaseMs });
     await world.say(run, "before");
     const cuts = await everyByte(proxy, "cutDown", async (_, link) => {
       const tab = collect("snap", { url: proxy.url, ...atOnce });
@@ -136,7 +140,7 @@ describe.concurrent("a connection that is cut after byte n", () => {
 
   it("of an SSE stream goes on at Last-Event-ID, and brings the whole log once", async () => {
     await using proxy = await TcpProxy.listen(world.box.url);
-    const run = await world.box.start({ userId: "sse" });
+    const run = await world.box.start({ userId: "sse", leaseMs });
     const token = await userToken("sse");
     const seen: StreamEvent[] = [];
     let lastEventId = `${run.epoch}:0`;
