@@ -157,12 +157,20 @@ function readMeta(database: DatabaseSync): Known | undefined {
   return { epoch: asEpoch(epoch), generation: Number(generation), seals: names };
 }
 
+/**
+ * Fences that were handed out in a history that is gone must hold in none that follows (L14): every living run gets one
+ * that lies beyond all that its claims can have reached.
+ */
+const fenceOff = `UPDATE runs SET fence = fence + ${2 ** 32} WHERE ended IS NULL`;
+
 function writeMeta(database: DatabaseSync, { epoch, generation, seals }: Known): void {
   const upsert = database.prepare(
     "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
   );
   database.exec("PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
   try {
+    const before = readMeta(database)?.epoch;
+    if (before !== undefined && before !== epoch) database.exec(fenceOff);
     upsert.run("epoch", epoch);
     upsert.run("generation", String(generation));
     upsert.run("seals", seals.join(" "));

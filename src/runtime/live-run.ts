@@ -100,13 +100,14 @@ export class LiveRun {
     // Keys must be asked of the log first; what comes meanwhile keeps its place behind.
     const turn = (this.lookups ?? Promise.resolve())
       .then(() => this.keys.learn(events))
-      .then(() => this.accept(events, terms));
+      // Wrapped, for a receipt is waited for like a promise: who comes next waits for no commit.
+      .then(() => ({ receipt: this.accept(events, terms) }));
     const settled = turn.then(nothing, nothing);
     this.lookups = settled;
     void settled.then(() => {
       if (this.lookups === settled) this.lookups = undefined;
     });
-    return new Receipt(() => turn);
+    return new Receipt(() => turn.then(({ receipt }) => receipt));
   }
 
   private accept(events: readonly EventInput[], terms: PublishTerms): Receipt {

@@ -3,13 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { EventLog } from "../../src/log/event-log.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
 import { EpochMark } from "../../src/log/sqlite-epoch.ts";
 import {
   alice,
   ending,
+  event,
   ids,
   newRun,
+  next,
   notice,
   run1,
   started,
@@ -65,6 +68,24 @@ describe("the SQLite log and its epoch", () => {
     await epochOf((log) => log.claim(tenant, run1));
     await copyFile(`${path}.backup`, path);
     expect(await epochOf()).not.toBe(epoch);
+  });
+
+  it("lets no runner of the lost history write in the next one, whatever fence it held (L14)", async () => {
+    await epochOf((log) => write(log, started(newRun())));
+    await copyFile(path, `${path}.backup`);
+    let lost: Awaited<ReturnType<EventLog["claim"]>>;
+    await epochOf(async (log) => {
+      lost = await log.claim(tenant, run1);
+    });
+    await copyFile(`${path}.backup`, path);
+    const log = await open();
+    for (const fence of [1, lost?.fence])
+      expect(await log.append(next(1, [event("late")], { fence }))).toMatchObject({ kind: "fenced" });
+    const claimed = await log.claim(tenant, run1);
+    expect(claimed?.fence).toBeGreaterThan(lost?.fence ?? 0);
+    expect(await log.append(next(1, [event("late")], { fence: lost?.fence }))).toMatchObject({ kind: "fenced" });
+    expect(await log.append(next(1, [event("new")], { fence: claimed?.fence }))).toMatchObject({ kind: "appended" });
+    await log.close();
   });
 
   it("draws another when a copy was put back that was made while the log was open", async () => {

@@ -239,6 +239,34 @@ describe("an event's key", () => {
     expect(await after.publish(runId, 1, [keyed("c", completed)])).toEqual({ seq: 4, offset: 4, duplicates: 1 });
   });
 
+  it("makes nobody wait for another's commit once the log was asked", async () => {
+    const log = memoryLog();
+    const before = await runtimeUnderTest({ log });
+    const { runId } = await before.start();
+    let letCommit = (): void => {};
+    const mayCommit = new Promise<void>((resolve) => {
+      letCommit = resolve;
+    });
+    const appends: number[] = [];
+    const slow = {
+      ...log,
+      append: async (append: Parameters<typeof log.append>[0]) => {
+        appends.push(append.events.length);
+        await mayCommit;
+        return log.append(append);
+      },
+    };
+    const after = await runtimeUnderTest({ log: slow });
+    const first = after.publish(runId, 1, [keyed("a", note())]);
+    await after.settle();
+    const second = after.publish(runId, 1, [keyed("b", note())]);
+    await expect(after.publish(runId, 2, [keyed("c", note())])).rejects.toMatchObject({ _tag: "Fenced" });
+    await after.settle();
+    expect(appends).toEqual([1, 1]);
+    letCommit();
+    expect([(await first).seq, (await second).seq]).toEqual([2, 3]);
+  });
+
   it("keeps the order of calls behind a question to the log", async () => {
     const log = memoryLog();
     const before = await runtimeUnderTest({ log });
