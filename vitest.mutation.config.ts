@@ -7,19 +7,19 @@ import { areaNamed } from "./scripts/mutation/areas.ts";
 import { joinThread, keepThread } from "./scripts/mutation/one-thread.ts";
 import { QuickFirst } from "./scripts/mutation/quick-first.ts";
 
-const testTimeoutMs = 20_000;
+const area = areaNamed(process.env["MUTATION_AREA"]);
 
 export default defineConfig({
   plugins: [joinThread, keepThread],
   test: {
-    include: [...areaNamed(process.env["MUTATION_AREA"]).tests],
+    include: [...area.tests],
     setupFiles: ["test/support/mutant-switch.ts"],
     environment: "node",
     isolate: false,
     maxWorkers: 1,
     sequence: { sequencer: QuickFirst },
-    testTimeout: testTimeoutMs,
-    hookTimeout: testTimeoutMs,
+    testTimeout: area.testTimeoutMs,
+    hookTimeout: area.testTimeoutMs,
     reporters: [],
     disableConsoleIntercept: true,
   },

@@ -8,12 +8,32 @@ export interface Area {
   readonly tests: readonly string[];
   /** Also what runs once, when a module is loaded: a machine is made of that. Every test must run for each of these. */
   readonly countsStatic: boolean;
+  /** Many times what its longest test takes: a mutant that waits for ever costs this. */
+  readonly testTimeoutMs: number;
 }
 
 export const areas: readonly Area[] = [
-  { name: "machines", folder: "machines", tests: ["test/machines/**/*.test.ts"], countsStatic: true },
-  { name: "log", folder: "src/log", tests: ["test/log/!(*-crash|kill-points|power-cut).test.ts"], countsStatic: false },
-  { name: "runtime", folder: "src/runtime", tests: ["test/runtime/**/!(leaks).test.ts"], countsStatic: false },
+  {
+    name: "machines",
+    folder: "machines",
+    tests: ["test/machines/**/*.test.ts"],
+    countsStatic: true,
+    testTimeoutMs: 30_000,
+  },
+  {
+    name: "log",
+    folder: "src/log",
+    tests: ["test/log/!(*-crash|kill-points|power-cut).test.ts"],
+    countsStatic: false,
+    testTimeoutMs: 8_000,
+  },
+  {
+    name: "runtime",
+    folder: "src/runtime",
+    tests: ["test/runtime/**/!(leaks).test.ts"],
+    countsStatic: false,
+    testTimeoutMs: 8_000,
+  },
 ];
 
 export function areaNamed(name: string | undefined): Area {
