@@ -3,12 +3,12 @@
  * the outcome is unknown and there are tries left. A call has three outcomes, and this is where they are told apart
  * (docs: runners).
  */
+import { pause } from "../platform/pause.ts";
 import { parseJson, serverFrameLimits } from "../../protocol/json.ts";
 import type { Settings } from "./options.ts";
 import type { PublishFailure } from "./publish-failure.ts";
 import { LogUnavailable } from "./publish-failure.ts";
 import { failureOfAnswer } from "./refused-answer.ts";
-import { holdProcess } from "./web-clock.ts";
 
 export interface HttpCall {
   /** After `/v1`. */
@@ -80,7 +80,7 @@ export class HttpCalls {
       isUnknown ||= said.outcome === "unknown";
       const waitMs = this.waitMs(said, tries);
       if (!isTransient(said) || !this.mayRepeat(tries, waitMs, persistence)) throw settled(said, isUnknown);
-      await this.pause(waitMs);
+      await pause(clock, waitMs);
     }
   }
 
@@ -97,13 +97,6 @@ export class HttpCalls {
     const drawn = new DataView(clock.random(randomBytes).slice().buffer).getUint32(0) / randomSpan;
     // From a half to the whole of it: many runners that lost one server do not come back together.
     return Math.max(retryAfterOf(failure), ceilingMs * (0.5 + drawn / 2));
-  }
-
-  /** The wait of an event that is not written yet keeps the process alive. */
-  private async pause(waitMs: number): Promise<void> {
-    const release = holdProcess();
-    await new Promise<void>((resolve) => this.settings.clock.after(waitMs, resolve));
-    release();
   }
 
   /** One try. */

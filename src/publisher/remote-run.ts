@@ -21,7 +21,7 @@ export class RemoteRun extends RunWords {
   private readonly line: RunLine;
 
   constructor(line: RunLine, nextId: () => string) {
-    super(nextId);
+    super(() => line.issued(nextId()));
     this.line = line;
     this.runId = line.terms.runId;
     this.fence = line.terms.fence;

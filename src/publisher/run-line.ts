@@ -51,6 +51,8 @@ export class RunLine {
   private readonly pulse: Pulse;
   private readonly keyPrefix: string;
   private keyCount = 0;
+  /** The newest id that was made here: as a key it has not been said yet. */
+  private freshKey: string | undefined;
   private queue: Said[] = [];
   private queuedBytes = 0;
   private isSending = false;
@@ -86,11 +88,20 @@ export class RunLine {
     this.holder = new WeakRef(handle);
   }
 
+  /** An id is made here, and may become a key. */
+  issued(id: string): string {
+    this.freshKey = id;
+    return id;
+  }
+
   say(events: readonly EventInput[]): Promise<PublishAnswer> {
     let call: Said;
     try {
       const traceparent = this.terms.traceparent?.() ?? this.settings.traceparent();
-      call = said(events, () => `${this.keyPrefix}${(this.keyCount += 1)}`, traceparent);
+      const isFresh = (key: string | undefined) => key === undefined || key === this.freshKey;
+      call = said(events, { next: () => `${this.keyPrefix}${(this.keyCount += 1)}`, isFresh }, traceparent);
+      // Said a second time, it is a question what became of it.
+      this.freshKey = undefined;
       if (this.queuedBytes + call.bytes > maxQueuedBytes)
         throw new TooMany({ message: "too much waits for the server already", retryAfterMs: 0 });
     } catch (cause) {

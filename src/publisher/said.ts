@@ -22,8 +22,8 @@ export interface Said {
   /** JSON, joined by commas: made when it was said, so that what changes afterwards changes nothing. */
   readonly text: string;
   readonly bytes: number;
-  /** All keys are the publisher's: none of them can be known already. */
-  readonly hasOwnKeys: boolean;
+  /** All keys were made for it: none of them can be known already. */
+  readonly hasFreshKeys: boolean;
   readonly traceparent: string | undefined;
   /** It does not share a request: the server refused one for a reason that names nobody. */
   isAlone: boolean;
@@ -41,11 +41,17 @@ function jsonOf(event: EventInput, index: number): string {
   }
 }
 
+export interface Keys {
+  readonly next: () => string;
+  /** Nobody has said it before; none at all is to be made. */
+  readonly isFresh: (key: string | undefined) => boolean;
+}
+
 /** Fails: throws `InvalidInput`, `TooLarge`: what no request could carry. */
-export function said(events: readonly EventInput[], nextKey: () => string, traceparent: string | undefined): Said {
+export function said(events: readonly EventInput[], keys: Keys, traceparent: string | undefined): Said {
   if (events.length === 0 || events.length > maxEventsPerPublish)
     throw new InvalidInput({ code: "invalid", path: "events", message: `must be 1 to ${maxEventsPerPublish} items` });
-  const keyed = events.map((event) => (event.key === undefined ? { ...event, key: nextKey() } : event));
+  const keyed = events.map((event) => (event.key === undefined ? { ...event, key: keys.next() } : event));
   const text = keyed.map(jsonOf).join(",");
   const bytes = encoder.encode(text).byteLength;
   if (bytes > maxEventBytes)
@@ -57,7 +63,8 @@ export function said(events: readonly EventInput[], nextKey: () => string, trace
     events: keyed,
     text,
     bytes,
-    hasOwnKeys: events.every(({ key }) => key === undefined),
+    hasFreshKeys:
+      new Set(keyed.map(({ key }) => key)).size === keyed.length && events.every(({ key }) => keys.isFresh(key)),
     traceparent,
     isAlone: false,
     answered: promise,
@@ -74,7 +81,7 @@ export function said(events: readonly EventInput[], nextKey: () => string, trace
  */
 export function joined(queue: readonly Said[], picture: RunPicture, mayRepair: boolean): number {
   const [first] = queue;
-  if (first === undefined || first.isAlone || !first.hasOwnKeys) return 1;
+  if (first === undefined || first.isAlone || !first.hasFreshKeys) return 1;
   const after = picture.copy();
   let bytes = 0;
   let events = 0;
@@ -82,7 +89,7 @@ export function joined(queue: readonly Said[], picture: RunPicture, mayRepair: b
     const isFirst = index === 0;
     bytes += call.bytes + 1;
     events += call.events.length;
-    if (call.isAlone || !call.hasOwnKeys || call.traceparent !== first.traceparent) return index;
+    if (call.isAlone || !call.hasFreshKeys || call.traceparent !== first.traceparent) return index;
     if (bytes > maxEventBytes || events > maxEventsPerPublish) return isFirst ? 1 : index;
     if (mayRepair && !call.events.every(({ type }) => isPayload(type))) return isFirst ? 1 : index;
     for (const event of call.events) {

@@ -23,9 +23,3 @@ export const webClock: Clock = {
   },
   random: (count) => crypto.getRandomValues(new Uint8Array(count)),
 };
-
-/** Keeps the process alive until the answer is called: an event that waits to be repeated must not die with it. */
-export function holdProcess(): () => void {
-  const timer = setInterval(() => {}, maxTimeoutMs);
-  return () => clearInterval(timer);
-}

@@ -5,6 +5,7 @@
 import type { EventInput } from "../../protocol/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
+import { pause } from "../platform/pause.ts";
 import { insist } from "../runtime/insist.ts";
 import type { MessageChannel, Run, RunFailure, ToolCall } from "../runtime/run-handle.ts";
 import { failureOf } from "./failure.ts";
@@ -124,7 +125,7 @@ async function end(
   const write = (event: EventInput): Promise<unknown> =>
     insist(
       () => run.emit({ ...event, key }),
-      (ms) => new Promise((resolve) => clock.after(ms, resolve)),
+      (ms) => pause(clock, ms),
     );
   try {
     if (run.signal.aborted) {

@@ -6,6 +6,7 @@
 import type { EventInput } from "../../protocol/event.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
+import { pause } from "../platform/pause.ts";
 import type { Run } from "../runtime/run-handle.ts";
 import { withoutPayload } from "./withheld.ts";
 
@@ -168,7 +169,7 @@ export class RunWriter {
   private pause(error: unknown): Promise<void> {
     const wishMs: unknown = Reflect.get(Object(error), "retryAfterMs");
     const waitMs = Math.max(typeof wishMs === "number" ? wishMs : 0, minRetryMs);
-    return new Promise((resolve) => this.clock.after(waitMs, resolve));
+    return pause(this.clock, waitMs);
   }
 
   private breakDown(error: unknown): void {

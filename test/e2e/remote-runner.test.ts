@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StreamEvent } from "../../protocol/event.ts";
 import type { Publisher, PublisherOptions } from "../../src/publisher/index.ts";
@@ -60,6 +62,19 @@ async function trickyProxy(tricks: Trick[]) {
       await new Promise((resolve) => proxy.close(resolve));
     },
   };
+}
+
+/** What a program of its own prints, that has a publisher's words at hand. Rejects when it does not end well. */
+async function outputOf(program: string): Promise<string> {
+  const whole = `
+    import { connectPublisher } from "runcast/publisher";
+    import { runAgent } from "runcast/runner";
+    const { URL: url, KEY: apiKey } = process.env;
+    ${program}`;
+  const env = { ...process.env, URL: server.url, KEY: apiKeys.publish };
+  const args = ["--input-type=module", "--eval", whole];
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: patienceMs });
+  return stdout + stderr;
 }
 
 describe("a remote runner", () => {
@@ -192,22 +207,28 @@ describe("a remote runner", () => {
     ]);
   });
 
+  it("is a process that does not end while the end of its run waits to be written", async () => {
+    const stdout = await outputOf(`
+      let cuts = 0;
+      const cutting = (url, init) =>
+        url.includes("/events") && (cuts += 1) <= 12 ? Promise.reject(new Error("cut")) : fetch(url, init);
+      const publisher = connectPublisher({ url, apiKey, fetch: cutting, retryMs: 1 });
+      const run = await publisher.startRun({ userId: "patient", agent: "a", leaseMs: 60_000 });
+      console.log(await runAgent(run, () => 42), cuts);
+    `);
+    expect(stdout).toBe("{ state: 'completed', output: 42 } 13\n");
+    expect((await logOf("patient")).map(({ type }) => type)).toEqual(["agent_started", "agent_completed"]);
+  });
+
   it("is a process that ends when its work is done, and prints no key", async () => {
-    const program = `
-      import { connectPublisher } from "runcast/publisher";
-      import { runAgent } from "runcast/runner";
-      const publisher = connectPublisher({ url: process.env.URL, apiKey: process.env.KEY });
+    const stdout = await outputOf(`
+      const publisher = connectPublisher({ url, apiKey });
       const run = await publisher.startRun({ userId: "process", agent: "a" });
       console.log(await runAgent(run, (agent) => agent.tool("add", () => 42)));
       const left = await publisher.startRun({ userId: "process", agent: "a" });
       console.log(publisher, left, left.signal.aborted);
-    `;
-    const { execFile } = await import("node:child_process");
-    const { promisify } = await import("node:util");
-    const env = { ...process.env, URL: server.url, KEY: apiKeys.publish };
-    const args = ["--input-type=module", "--eval", program];
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: patienceMs });
+    `);
     expect(stdout).toContain("{ state: 'completed', output: 42 }");
-    expect(stdout + stderr).not.toContain(apiKeys.publish);
+    expect(stdout).not.toContain(apiKeys.publish);
   });
 });

@@ -97,6 +97,20 @@ describe("a run of a publisher", () => {
     expect(texts).toEqual([...Array(20).keys(), ...Array(30).keys()].map((n) => `${n} `));
   });
 
+  it("joins a tool's events with what is said around them", async () => {
+    const { publisher, wire } = await open();
+    const run = await publisher.startRun({ userId: "alice", agent: "a" });
+    void run.thinking();
+    const tools = ["a", "b", "c"].map((toolName) => run.tool({ toolName }, () => toolName));
+    void run.delta("m", "meanwhile");
+    expect(await Promise.all(tools)).toEqual(["a", "b", "c"]);
+    await run.completed();
+    const said = wire.of("/events").map(({ body }) => body.events?.length);
+    expect(said[0]).toBe(5);
+    expect(said.length).toBeLessThanOrEqual(5);
+    expect(said.reduce<number>((sum, count = 0) => sum + count, 0)).toBe(9);
+  });
+
   it("uses its connections again", async () => {
     const { publisher, connections } = await open();
     const run = await publisher.startRun({ userId: "alice", agent: "a" });
