@@ -204,7 +204,8 @@ export interface EventLog {
    * again (L4). A living run holds its stream back: nothing from its first event on goes. An ended run goes whole, with
    * its record, keys and approvals, or stays whole. What was not acknowledged is dead from then on and named (L10).
    *
-   * Where the clock was set back, an event counts as old as the oldest event behind it.
+   * Times ascend along a stream. Where the clock was set back and they do not, what stands between an old and a young
+   * event may go with either.
    */
   retire(ask: Retire): Promise<Retired>;
   /**
