@@ -3,7 +3,7 @@
  * field with a wrong name is an error and not an empty request (LESSONS 13). Answers are types.
  */
 import * as z from "zod/mini";
-import type { EventType, StreamEvent } from "./event.ts";
+import type { EventType, JsonObject, StreamEvent } from "./event.ts";
 import { decisionSchema } from "./event.ts";
 import type { Epoch, Fence, Offset, RunId, Seq, TenantId, UserId } from "./ids.ts";
 import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
@@ -169,8 +169,37 @@ export interface RunsAnswer {
 
 export interface EventsAnswer {
   readonly events: readonly StreamEvent[];
+  /**
+   * `retention`: offsets (both inclusive) that stood between `after` and the first that is kept. `ahead`: `after` is
+   * beyond the head, so it was given by another log; begin at 0.
+   */
+  readonly gap?: { readonly from: Offset; readonly upto: Offset; readonly reason: "retention" | "ahead" };
   /** The `after` of the next page; null at the end. */
   readonly next: number | null;
+}
+
+/** What will not reach its user, and why. */
+export interface DeadLetterView {
+  readonly kind: "quarantined" | "corrupt" | "retired";
+  readonly userId: UserId;
+  readonly tenantId: TenantId;
+  readonly reason: string;
+  /** ISO 8601: when it died. */
+  readonly time: string;
+  /** Of a quarantined event. */
+  readonly runId?: RunId;
+  readonly type?: string;
+  readonly data?: JsonObject;
+  /** Of corrupt and retired ones: their offsets, both inclusive, and how many are dead. */
+  readonly from?: Offset;
+  readonly upto?: Offset;
+  readonly events?: number;
+}
+
+export interface DeadLettersAnswer {
+  /** Newest first. */
+  readonly entries: readonly DeadLetterView[];
+  readonly next: string | null;
 }
 
 export interface TicketAnswer {

@@ -25,6 +25,7 @@ import {
   wrong,
 } from "./config-values.ts";
 import { InvalidConfig } from "./errors.ts";
+import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
   readonly host: string;
@@ -43,6 +44,7 @@ export interface Config {
   readonly leaseMs: number;
   readonly graceMs: number;
   readonly retentionMs: number;
+  readonly compactAfterMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly confirmAuth: boolean;
   /** What is odd and yet no error: variables that look like ours and are not known. */
@@ -95,8 +97,13 @@ export const settings = {
   graceMs: { env: "RUNCAST_GRACE_MS", default: "30000", right: `0 to ${maxGraceMs}` },
   retentionMs: {
     env: "RUNCAST_RETENTION_MS",
-    default: String(7 * dayMs),
+    default: String(defaultRetentionMs),
     right: `${minRetentionMs} to ${maxRetentionMs}`,
+  },
+  compactAfterMs: {
+    env: "RUNCAST_COMPACT_AFTER_MS",
+    default: String(defaultCompactAfterMs),
+    right: `0 to ${maxRetentionMs}`,
   },
   logLevel: { env: "RUNCAST_LOG_LEVEL", default: "info", right: "debug, info, warn or error" },
   confirmAuth: { env: "RUNCAST_CONFIRM_AUTH", default: "0", right: "0 or 1" },
@@ -186,6 +193,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     leaseMs: yield* read("leaseMs", wholeNumber(minLeaseMs, maxLeaseMs)),
     graceMs: yield* read("graceMs", wholeNumber(0, maxGraceMs)),
     retentionMs: yield* read("retentionMs", wholeNumber(minRetentionMs, maxRetentionMs)),
+    compactAfterMs: yield* read("compactAfterMs", wholeNumber(0, maxRetentionMs)),
     logLevel: yield* read("logLevel", oneOf("debug", "info", "warn", "error")),
     confirmAuth: yield* read("confirmAuth", flag),
     warnings: unknownVariables(env),

@@ -4,7 +4,7 @@
  */
 import * as Data from "effect/Data";
 import type { EventType } from "../protocol/event.ts";
-import type { Seq } from "../protocol/ids.ts";
+import type { Offset, Seq } from "../protocol/ids.ts";
 import type { RunState } from "../protocol/run-view.ts";
 
 /** The input is malformed. */
@@ -42,6 +42,17 @@ export class SeqConflict extends Data.TaggedError("SeqConflict")<{ readonly seq:
 export class Fenced extends Data.TaggedError("Fenced")<{ readonly message: string }> {}
 
 export class RunEnded extends Data.TaggedError("RunEnded")<{ readonly state: RunState }> {}
+
+/**
+ * Events behind the cursor are not kept any more, or it is beyond the head: begin after `first - 1`. Only code in the
+ * server's process meets it; on the wire it is a `gap`.
+ */
+export class CursorExpired extends Data.TaggedError("CursorExpired")<{
+  readonly reason: "retention" | "ahead";
+  readonly first: Offset;
+  readonly head: Offset;
+  readonly message: string;
+}> {}
 
 /** The run exists, made by another body. */
 export class RunExists extends Data.TaggedError("RunExists")<{ readonly message: string }> {}

@@ -135,7 +135,7 @@ function embedded(parts: RuntimeParts, log: EventLog, options: Doors, nextId: ()
       await Effect.runPromise(service.resolveApproval(application, asTenantId(tenantId), approvalId, checked));
     },
     notify: async (notice) => Effect.runPromise(service.notify(application, valid(check(noticeSchema, notice)))),
-    events: ({ userId, tenantId, after = 0, signal }) => {
+    events: ({ userId, tenantId, after, signal }) => {
       const owner = ownerOf(userId, tenantId);
       return follow(log, streamKey(owner.tenantId, owner.userId), after, signal);
     },

@@ -32,6 +32,8 @@ export interface RuncastOptions
     | "maxConnectionsPerUser"
     | "confirmAuth"
     | "contamination"
+    | "retentionMs"
+    | "compactAfterMs"
   > {
   /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;
@@ -57,7 +59,7 @@ export type StartRunOptions = StartRunBody;
 export interface Follow {
   readonly userId: string;
   readonly tenantId?: string | undefined;
-  /** Offset after which to begin; default 0, the start. */
+  /** Offset after which to begin. Default: at the first event that is kept. */
   readonly after?: number | undefined;
   /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +80,12 @@ export interface Runcast {
   resolveApproval(approvalId: string, answer: ResolveApprovalBody & { readonly tenantId?: string }): Promise<void>;
   /** Sends a user an event that belongs to no run, and counts what became of it. */
   notify(notice: NoticeBody): Promise<BroadcastResult>;
-  /** A user's stream from the log, then as it grows. */
+  /**
+   * A user's stream from the log, then as it grows.
+   *
+   * Fails: `CursorExpired` when events behind `after`, or behind the last one given, are not kept any more, or `after` is
+   * beyond the head. Nothing is ever left out in silence.
+   */
   events(follow: Follow): AsyncIterable<StreamEvent>;
   /** A run's folded state. Fails: `NotFound`. */
   run(runId: string, tenantId?: string): Promise<RunView>;

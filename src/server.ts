@@ -78,6 +78,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     heartbeatMs: config.heartbeatMs,
     leaseMs: config.leaseMs,
     graceMs: config.graceMs,
+    retentionMs: config.retentionMs,
+    compactAfterMs: config.compactAfterMs,
     confirmAuth: config.confirmAuth,
     apiKeys: [...config.apiKeys, ...(devMode === undefined ? [] : [devApiKey(devMode)])],
     allowedOrigins: config.allowedOrigins,

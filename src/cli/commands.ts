@@ -70,9 +70,15 @@ export const serveCommand: Command = {
     },
     "retention-ms": {
       value: "<ms>",
-      about: "how long events are kept for resuming; checked, and not used by this version: all are kept",
+      about: "how long events are kept; ended runs go whole, living ones never",
       env: "RUNCAST_RETENTION_MS",
       default: "604800000",
+    },
+    "compact-after-ms": {
+      value: "<ms>",
+      about: "from a run's end to the compaction of its deltas",
+      env: "RUNCAST_COMPACT_AFTER_MS",
+      default: "3600000",
     },
     "log-level": { value: "<level>", about: "debug, info, warn or error", env: "RUNCAST_LOG_LEVEL", default: "info" },
     "confirm-auth": {

@@ -18,7 +18,7 @@ const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Orchestrators kill after ten seconds: whatever hangs must be told about before. */
 const drainLimitMs = 9_000;
 /** Settings whose part of the product comes later: taken, and said aloud. */
-const notUsedYet = ["spool", "retention-ms"];
+const notUsedYet = ["spool"];
 
 /** Resolves at the first signal; the second one ends the process with the signal's own exit code. */
 function stopRequested(): Promise<void> {

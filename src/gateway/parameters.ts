@@ -50,6 +50,14 @@ export function runIdOf(call: Call): Effect.Effect<RunId, InvalidInput> {
     : invalid("runId", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -");
 }
 
+/** `runId` of the query: what a list is narrowed to. */
+export function runIdOfQuery(query: URLSearchParams): Effect.Effect<RunId | undefined, InvalidInput> {
+  const runId = query.get("runId") ?? undefined;
+  return runId === undefined || isRunId(runId)
+    ? Effect.succeed(runId)
+    : invalid("runId", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -");
+}
+
 /** An opaque name of the path, as runners choose them. */
 export function nameOf(call: Call, name: string): Effect.Effect<string, InvalidInput> {
   const given = nameSchema.safeParse(call.params[0]);

@@ -9,13 +9,14 @@ import type { ConnectionId, DeviceId, Offset, RunId, StreamKey } from "../../pro
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
+import type { Position } from "../log/event-log.ts";
 import { LogUnavailable, NotAccepting, Unauthenticated } from "../errors.ts";
 import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Start } from "./resume.ts";
-import { startOf } from "./resume.ts";
+import { reachesBack, startOf } from "./resume.ts";
 import type { Connection } from "./runtime.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
 
@@ -32,6 +33,7 @@ export interface ConnectionHost {
   readonly after: (delayMs: number, task: () => void) => Deadline;
   readonly write: (transport: Transport, frame: EncodedFrame) => boolean;
   readonly openHub: (stream: StreamKey) => Promise<StreamHub>;
+  readonly position: (stream: StreamKey) => Promise<Position>;
   readonly releaseHub: (hub: StreamHub, outbox?: Outbox) => void;
   /** Of the runs whose events will follow: a filtered thread would stand still for ever. */
   readonly snapshot: (
@@ -159,7 +161,9 @@ export class UserConnection implements Connection {
     const hub = await this.host.openHub(stream);
     if (!this.isOpen) return this.host.releaseHub(hub);
     this.hub = hub;
-    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first: hub.first });
+    // Who stands at the head, or wants no history, needs nothing of the log.
+    const { first } = reachesBack(hello, hub.head) ? await this.host.position(stream) : { first: 1 };
+    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first });
     const snapshot = start.snapshot ? await this.host.snapshot(stream, hello.want) : undefined;
     // It may have been closed or sent home while the log was read.
     if (this.actor.getSnapshot().value !== "authenticating") return;

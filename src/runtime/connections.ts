@@ -162,6 +162,7 @@ export class Connections {
       after: (delayMs, task) => deadlines.after(delayMs, task),
       write: (transport, frame) => supervisor.write(transport, frame),
       openHub: (stream) => hubs.open(stream),
+      position: (stream) => settings.log.position(stream),
       releaseHub: (hub, outbox) => hubs.release(hub, outbox),
       snapshot: async (stream, want) => {
         const { at, runs } = await views.living(stream);

@@ -27,8 +27,6 @@ export class StreamHub {
   /** Connections that hold it, from before they have an outbox. */
   holders = 0;
   epoch: Epoch;
-  /** First offset that is still there, as of when the hub was made. */
-  readonly first: Offset;
   head: Offset;
   private readonly recent = new Recent();
   /** Outboxes that stand still: they read on from the log, and nothing is kept at hand for them (L11). */
@@ -39,7 +37,6 @@ export class StreamHub {
   constructor(stream: StreamKey, position: Position) {
     this.stream = stream;
     this.epoch = position.epoch;
-    this.first = position.first;
     this.head = position.head;
   }
 

@@ -3,7 +3,7 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import type { RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { RunId, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
@@ -25,6 +25,8 @@ import { settingsOf } from "./options.ts";
 import { Orphans } from "./orphans.ts";
 import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
+import { maxPageBytes, Reads } from "./reads.ts";
+import { Retention } from "./retention.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -32,9 +34,6 @@ import { Views } from "./views.ts";
 
 /** How long a drain waits for the log before it says goodbye to the users. */
 const drainWriteMs = 2_000;
-/** A page of a read in bytes of data: answers stay bounded whatever the events hold. */
-const maxPageBytes = 4 * 1_048_576;
-
 export interface RuntimeParts {
   readonly service: RuntimeService;
   readonly runs: Runs;
@@ -75,6 +74,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     resolveApproval: (caller, approvalId, body) => approvals.resolve(caller, undefined, approvalId, body),
   });
   const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId });
+  const saveCursors = (): Promise<void> => connections.saveCursors();
+  const reads = new Reads(log, saveCursors);
+  const retention = new Retention({ ...settings, deadlines, saveCursors });
   const unwatch = log.watch((bell) => hubs.ring(bell));
   const notices = {
     settings,
@@ -153,15 +155,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         requireRight(caller, "publish");
         return notify(notices, tenantOf(caller, body.tenantId as TenantId | undefined), body);
       }),
-    ledger: (caller, whose) =>
-      answer(async () => {
-        const isAll = caller.kind === "publisher" && caller.tenants === "*" && whose.userId === undefined;
-        if (isAll) requireRight(caller, "admin");
-        const stream = isAll ? undefined : streamToRead(caller, whose);
-        await connections.saveCursors();
-        const count = await log.ledger(stream);
-        return { ...count, difference: count.accepted - count.acked - count.stored - count.deadLettered };
-      }),
+    ledger: (...call) => answer(() => reads.ledger(...call)),
+    deadLetters: (...call) => answer(() => reads.deadLetters(...call)),
     runs: (caller, whose, { before, limit }) =>
       answer(async () => {
         const stream = streamToRead(caller, whose);
@@ -180,12 +175,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         const events = await log.readRun(tenantId, runId, after, { maxEvents: limit, maxBytes: maxPageBytes });
         return pageOf(events, events.at(-1)?.seq ?? seq, seq);
       }),
-    events: (caller, whose, { after, limit }) =>
-      answer(async () => {
-        const stream: StreamKey = streamToRead(caller, whose);
-        const slice = await log.read(stream, after, { maxEvents: limit, maxBytes: maxPageBytes });
-        return pageOf(slice.events, slice.upto, slice.head);
-      }),
+    events: (...call) => answer(() => reads.events(...call)),
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
@@ -203,6 +193,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       framesSent: supervisor.counts.framesSent,
       eventsSent: supervisor.counts.eventsSent,
       ...runs.counts,
+      ...retention.counts,
       ...log.health(),
     }),
     drain: Effect.promise(async () => {
@@ -217,6 +208,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       await written;
       unwatch();
       orphans.stop();
+      retention.stop();
       deadlines.stop();
       log.rest();
       supervisor.tell({ type: "drain.finished" });
@@ -229,6 +221,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     supervisor,
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
+      retention.start();
       return orphans.sweep(onOrphan);
     },
   };

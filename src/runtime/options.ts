@@ -43,6 +43,10 @@ export interface RuntimeOptions {
   readonly confirmAuth?: boolean | undefined;
   /** What happens to an event whose payload names another user: `refuse` (default) or `sanitize`. */
   readonly contamination?: "refuse" | "sanitize" | undefined;
+  /** How long events are kept. What is older goes: ended runs whole, living ones never. */
+  readonly retentionMs?: number | undefined;
+  /** From a run's end to the compaction of its deltas. */
+  readonly compactAfterMs?: number | undefined;
 }
 
 export type Settings = Required<Omit<RuntimeOptions, "onCommand">> & Pick<RuntimeOptions, "onCommand">;
@@ -53,6 +57,10 @@ const defaultWindowEvents = 1_024;
 const defaultWindowBytes = 1_048_576;
 const defaultGraceMs = 30_000;
 const defaultConnectionsPerUser = 1_000;
+/** Seven days. */
+export const defaultRetentionMs = 604_800_000;
+/** One hour: who reads along reads it as it was written. */
+export const defaultCompactAfterMs = 3_600_000;
 
 export function settingsOf(options: RuntimeOptions): Settings {
   return {
@@ -70,5 +78,7 @@ export function settingsOf(options: RuntimeOptions): Settings {
     maxConnectionsPerUser: options.maxConnectionsPerUser ?? defaultConnectionsPerUser,
     confirmAuth: options.confirmAuth ?? false,
     contamination: options.contamination ?? "refuse",
+    retentionMs: options.retentionMs ?? defaultRetentionMs,
+    compactAfterMs: options.compactAfterMs ?? defaultCompactAfterMs,
   };
 }

@@ -23,6 +23,14 @@ function afterTrimmed(after: Offset, { first }: Position): Start | undefined {
   return { resumed: "gap", gap: gap(after + 1, first - 1, "retention"), snapshot: false, after: first - 1 };
 }
 
+/**
+ * Whether the answer to this `hello` depends on how far the log reaches back, which is to be asked now: retention may
+ * have been there since the hub was made.
+ */
+export function reachesBack({ cursor, from }: Pick<HelloFrame, "cursor" | "from">, head: Offset): boolean {
+  return cursor === undefined ? from === "start" : cursor.offset !== head;
+}
+
 /** The start of a connection that said `hello`, in a stream that stands at `position`. */
 export function startOf(hello: Pick<HelloFrame, "cursor" | "from">, position: Position): Start {
   const { epoch, head } = position;

@@ -12,6 +12,7 @@ import type {
   BroadcastResult,
   CancelBody,
   ClaimAnswer,
+  DeadLettersAnswer,
   EventsAnswer,
   HeartbeatAnswer,
   HeartbeatBody,
@@ -95,6 +96,11 @@ export interface RuntimeService {
   ): Answer<{ readonly approvalId: string; readonly decision: "approve" | "deny"; readonly by: string }>;
   notify(caller: PublisherPrincipal, body: NoticeBody): Answer<BroadcastResult>;
   ledger(caller: Principal, whose: Whose): Answer<LedgerAnswer>;
+  deadLetters(
+    caller: PublisherPrincipal,
+    whose: Whose,
+    page: { readonly runId?: RunId | undefined; readonly before?: string | undefined; readonly limit: number },
+  ): Answer<DeadLettersAnswer>;
   runs(caller: Principal, whose: Whose, page: { readonly before?: string; readonly limit: number }): Answer<RunsAnswer>;
   run(caller: Principal, tenantId: TenantId | undefined, runId: RunId): Answer<RunView>;
   /** `page.after` is a seq. */
@@ -126,6 +132,9 @@ export interface RuntimeStats extends LogHealth {
   readonly eventsSent: number;
   readonly acksReceived: number;
   readonly runsInterrupted: number;
+  readonly eventsRetired: number;
+  readonly eventsDeadLettered: number;
+  readonly deltasMerged: number;
 }
 
 /** The runtime as an Effect service. */

@@ -28,6 +28,21 @@ const runtimeMetrics: { readonly [Field in keyof RuntimeStats]: Metric } = {
     kind: "counter",
     help: "Runs that the supervisor ended because their runner was gone.",
   },
+  eventsRetired: {
+    name: "runcast_events_retired_total",
+    kind: "counter",
+    help: "Events that retention has removed.",
+  },
+  eventsDeadLettered: {
+    name: "runcast_events_dead_lettered_total",
+    kind: "counter",
+    help: "Of those, events that no device had acknowledged.",
+  },
+  deltasMerged: {
+    name: "runcast_deltas_merged_total",
+    kind: "counter",
+    help: "Deltas of ended runs that became part of a later one.",
+  },
   logUp: { name: "runcast_log_up", kind: "gauge", help: "1 while the log takes writes." },
   logFailures: { name: "runcast_log_failures_total", kind: "counter", help: "Writes that the log did not take." },
   logReads: { name: "runcast_log_reads_total", kind: "counter", help: "Questions that the log was asked." },

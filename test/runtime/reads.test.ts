@@ -99,7 +99,10 @@ describe("reads", () => {
       await walk((after) => call(service.runEvents(alice, undefined, asRunId(runId), { after, limit: 5 - 1 }))),
     ).toEqual(all);
     expect(await call(service.events(alice, {}, { after: 10, limit: 4 }))).toEqual({ events: [], next: null });
-    expect(await call(service.events(alice, {}, { after: 99, limit: 4 }))).toEqual({ events: [], next: null });
+    expect(await call(service.events(alice, {}, { after: 99, limit: 4 }))).toEqual({
+      ...{ events: [], next: null },
+      gap: { from: 1, upto: 10, reason: "ahead" },
+    });
   });
 
   it("list a user's runs, newest first, with the state that each is in", async () => {

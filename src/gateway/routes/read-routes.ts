@@ -1,13 +1,22 @@
 /** Reads: users see what is theirs, admins name whose. The runtime's gate decides; here only the request is read. */
 import * as Effect from "effect/Effect";
 import { publisherOf, userOrPublisherOf } from "../credential.ts";
-import { limitOf, pageOf, runIdOf, tenantOf, whoseOf } from "../parameters.ts";
+import { limitOf, pageOf, runIdOf, runIdOfQuery, tenantOf, whoseOf } from "../parameters.ts";
 import { json } from "../reply.ts";
 import type { Call, Route } from "../route.ts";
 
 const ledger = Effect.fnUntraced(function* ({ desk, request, query }: Call) {
   const caller = yield* publisherOf(desk, request, "admin");
   return json(yield* desk.runtime.ledger(caller, yield* whoseOf(query)));
+});
+
+const deadLetters = Effect.fnUntraced(function* ({ desk, request, query }: Call) {
+  const caller = yield* publisherOf(desk, request, "admin");
+  const whose = yield* whoseOf(query);
+  const runId = yield* runIdOfQuery(query);
+  const limit = yield* limitOf(query);
+  const before = query.get("after") ?? undefined;
+  return json(yield* desk.runtime.deadLetters(caller, whose, { runId, before, limit }));
 });
 
 const runs = Effect.fnUntraced(function* ({ desk, request, query }: Call) {
@@ -37,6 +46,7 @@ const events = Effect.fnUntraced(function* ({ desk, request, query }: Call) {
 
 export const readRoutes: readonly Route[] = [
   { method: "GET", path: "/v1/ledger", answer: ledger },
+  { method: "GET", path: "/v1/deadletters", answer: deadLetters },
   { method: "GET", path: "/v1/runs", answer: runs },
   { method: "GET", path: "/v1/runs/:runId", answer: run },
   { method: "GET", path: "/v1/runs/:runId/events", answer: runEvents },
