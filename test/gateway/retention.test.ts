@@ -31,14 +31,14 @@ afterAll(() => house.close());
 /** The gap, and what comes behind it: the rest, or a snapshot. */
 interface Gapped {
   readonly gap: { readonly from: number; readonly upto: number; readonly reason: string };
-  readonly then: readonly number[] | "snapshot";
+  readonly behind: readonly number[] | "snapshot";
 }
 /** Numbers: replayed after the cursor, without a gap. */
 type Expected = readonly number[] | Gapped | "refused";
 
-const gap = (from: number, upto: number, reason: string, then: Gapped["then"]): Gapped => ({
+const gap = (from: number, upto: number, reason: string, behind: Gapped["behind"]): Gapped => ({
   gap: { from, upto, reason },
-  then,
+  behind,
 });
 
 /** Every offset, as JSON would have it, in the stream's own epoch. */
@@ -87,11 +87,11 @@ function check(frames: readonly Frame[], expected: Expected): void {
     expect([gaps, found]).toEqual([[], expected]);
     return;
   }
-  const { gap: declared, then } = expected as Gapped;
+  const { gap: declared, behind } = expected as Gapped;
   expect(gaps).toEqual([{ type: "gap", ...declared }]);
   expect(rest[0]).toEqual(gaps[0]);
-  if (then === "snapshot") expect(rest[1]).toMatchObject({ type: "snapshot", at: 6, runs: [{ runId: "living" }] });
-  else expect(found).toEqual(then);
+  if (behind === "snapshot") expect(rest[1]).toMatchObject({ type: "snapshot", at: 6, runs: [{ runId: "living" }] });
+  else expect(found).toEqual(behind);
 }
 
 const all = [
@@ -174,8 +174,8 @@ describe("every epoch × offset has one answer (I7)", () => {
     const found = events.map((event: { offset: number }) => event.offset);
     if (Array.isArray(expected)) expect([found, declared]).toEqual([expected, undefined]);
     else {
-      const { gap: wanted, then } = expected as Gapped;
-      expect([found, declared]).toEqual([then === "snapshot" ? [] : then, wanted]);
+      const { gap: wanted, behind } = expected as Gapped;
+      expect([found, declared]).toEqual([behind === "snapshot" ? [] : behind, wanted]);
     }
     expect(next).toBeNull();
   });
@@ -208,6 +208,6 @@ describe("the client where retention has been", () => {
       if (seen.length === 4) break;
     }
     expect(seen).toEqual([{ type: "gap", from: 2, upto: 3, reason: "retention" }, 4, 5, 6]);
-    await client.close();
+    client.close();
   });
 });
