@@ -86,6 +86,16 @@ describe("the examples", () => {
     ]);
   });
 
+  it("test-your-agent: the examination finds what is wrong with the agent before, and nothing after", async () => {
+    const lines = await Example.run("test-your-agent");
+    expect(lines[0]).toBe("before: 2 kind(s) of mistake in 100 schedules");
+    expect(lines.filter((line) => /^\d\. /.test(line)).map((line) => line.split(":")[0])).toEqual([
+      "1. tool-outlives-run",
+      "2. after-end",
+    ]);
+    expect(lines.at(-1)).toBe("after: ok: nothing wrong in 100 schedules");
+  });
+
   it("own-authenticator: each user finds their own runs, and a stranger nothing", async () => {
     expect(await Example.run("own-authenticator")).toEqual([
       "s-alice asks for Alice's run: 200",

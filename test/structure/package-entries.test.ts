@@ -21,6 +21,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./protocol": ["zod"],
   "./machines": ["xstate"],
   "./testing": ["effect", "jose", "ws", "xstate", "zod"],
+  "./testing/fast-check": ["fast-check", "xstate"],
 };
 
 // Our own packages are loaded by ourselves: what they load in turn is theirs.

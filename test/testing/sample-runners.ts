@@ -125,12 +125,12 @@ export const badRunners: readonly Sample[] = [
       const first = (async () => {
         await tool("a", () => 1)().catch(() => 0);
         await run.emit(closed("a"));
-      })();
+      })().catch(() => {});
       const second = tool("b", () => 2)().catch(() => 0);
       await second;
       await run.emit(closed("b"));
       await run.completed().catch(() => run.failed({ code: "refused", message: "refused" }));
-      await first.catch(() => {});
+      await first;
     },
   },
   {

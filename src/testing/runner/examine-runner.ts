@@ -10,7 +10,7 @@ import { calm, type Extent, type Schedule, seededSchedule, singleTwists, type Tw
 import { shrink } from "./shrink.ts";
 
 export interface ExamineOptions<Input = unknown> extends PlayOptions<Input> {
-  /** How many schedules at most: first the systematic ones, then random ones. Default 300. */
+  /** How many schedules at most: first the systematic ones, then random ones. Default 200. */
   readonly schedules?: number | undefined;
   /** Of the random ones. The same seed plays the same. Default 1. */
   readonly seed?: number | undefined;
@@ -31,7 +31,7 @@ export interface Examination {
   readonly text: string;
 }
 
-const defaultSchedules = 300;
+const defaultSchedules = 200;
 /** After so many plays that never settled nobody waits long for the next. */
 const maxPatientPlays = 3;
 const shortPatienceMs = 5;
@@ -84,7 +84,7 @@ export async function examineRunner<Input = unknown>(
     const same = (other: Played): Finding | undefined => faultsOf(other).find((each) => keyOf(each) === key);
     const schedule = await shrink(seen.schedule, async (candidate) => same(await play(candidate)) !== undefined);
     const shown = await play(schedule);
-    return { ...(same(shown) ?? finding), schedule, seed, story: shown.story, count: 1 };
+    return { ...(same(shown) ?? finding), schedule: shown.schedule, seed, story: shown.story, count: 1 };
   };
 
   const extent = await examine(calm);

@@ -22,6 +22,11 @@ async function apart(
   release();
 }
 
+export const lossWords = {
+  lapse: "the process is cut off from its log until the lease is over",
+  takeover: "another runner claims the run and ends it",
+} as const;
+
 export const otherNode = {
   /** The run's lease and grace pass there: it is interrupted. */
   lapse: (cutOff: TestRuncast, terms: NodeTerms): Promise<void> =>

@@ -11,11 +11,12 @@ import { testWorld } from "../make-test-runcast.ts";
 import { type ManualClock, manualClock, turn } from "../manual-clock.ts";
 import type { TestRuncast } from "../test-runcast.ts";
 import { drive } from "./drive.ts";
-import { otherNode } from "./other-node.ts";
+import { lossWords, otherNode } from "./other-node.ts";
 import { comesInTime } from "./patience.ts";
+import { People } from "./people.ts";
 import type { PlayOptions, Runner } from "./play.ts";
-import { type Extent, isTimed, type Schedule, type Twist, type TwistKind } from "./schedule.ts";
-import { type Decision, type Stage, ToolBench, WatchedClock } from "./stage.ts";
+import { type Extent, isTimed, type Schedule, type Twist, placesOf, type TwistKind, withoutTail } from "./schedule.ts";
+import { type Stage, ToolBench, WatchedClock } from "./stage.ts";
 import { Steps } from "./steps.ts";
 import type { Ending } from "./verdict.ts";
 import { type Notes, refusalWords, watchedRun } from "./watched-run.ts";
@@ -43,10 +44,12 @@ export class PlayWorld {
   readonly notes: Notes = { attempts: [], story: [] };
   wasAsked = false;
   settled: Ending["settled"] = "pending";
+  private readonly made: number[] = [];
   private readonly terms: PlayTerms;
   private readonly steps = new Steps();
   private readonly twists: Twist[];
   private readonly bench: ToolBench;
+  private readonly people: People;
   private readonly clock: ManualClock;
   private readonly store: EventLog;
   private runcast!: TestRuncast;
@@ -57,7 +60,6 @@ export class PlayWorld {
   private appendCount = 0;
   private attempt = 0;
   private askedAtMono: number | undefined;
-  private readonly decisions: Record<string, Decision> = {};
 
   private constructor(terms: PlayTerms) {
     this.terms = terms;
@@ -65,7 +67,8 @@ export class PlayWorld {
     this.store = memoryLog({ random: this.clock.random });
     this.time = new WatchedClock(this.clock);
     this.twists = [...terms.schedule.twists].sort((a, b) => a.at - b.at);
-    this.bench = new ToolBench(this.steps, new Set(this.placesOf("toolFails")));
+    this.people = new People(terms.schedule);
+    this.bench = new ToolBench(this.steps, new Set(this.places("toolFails")));
   }
 
   static async open(terms: PlayTerms): Promise<PlayWorld> {
@@ -81,8 +84,12 @@ export class PlayWorld {
   }
 
   get extent(): Extent {
-    const approvals = Object.keys(this.decisions).length;
-    return { steps: this.stepCount, tools: this.bench.count, appends: this.appendCount, approvals };
+    return { steps: this.stepCount, tools: this.bench.count, appends: this.appendCount, approvals: this.people.count };
+  }
+
+  /** The schedule that was played, without the choices that no step asked for. */
+  get schedule(): Schedule {
+    return { twists: this.terms.schedule.twists, choices: withoutTail(Array.from(this.made, (made) => made ?? 0)) };
   }
 
   async rest(): Promise<void> {
@@ -100,6 +107,7 @@ export class PlayWorld {
     const width = this.steps.count + (waitMs === undefined ? 0 : 1);
     if (width > 0) {
       const choice = (this.terms.schedule.choices[step - 1] ?? 0) % width;
+      this.made[step - 1] = choice;
       if (choice < this.steps.count) this.tell(this.steps.release(choice));
       else await this.pass(waitMs ?? 0);
       return true;
@@ -128,8 +136,8 @@ export class PlayWorld {
   private async idle(patienceMs: number): Promise<boolean> {
     const { state, approvals } = await this.view();
     if (state === "suspended" && this.attempt < maxAttempts) {
-      const open = approvals.filter(({ decision, approvalId }) => !decision && !(approvalId in this.decisions));
-      for (const { approvalId } of open) await this.decide(approvalId);
+      const open = approvals.filter(({ decision, approvalId }) => !decision && !this.people.wereAsked(approvalId));
+      for (const { approvalId } of open) await this.ask(approvalId);
       // The answers are on their way to the log, and must be there before the runner goes on.
       if (open.length > 0) return true;
       if (this.settled !== "pending") {
@@ -161,9 +169,7 @@ export class PlayWorld {
     this.notes.story.push(line);
   }
 
-  private placesOf(kind: TwistKind): readonly number[] {
-    return this.terms.schedule.twists.flatMap((twist) => (twist.kind === kind ? [twist.at] : []));
-  }
+  private readonly places = (kind: TwistKind) => placesOf(this.terms.schedule, kind);
 
   private due(step: number): Twist | undefined {
     return this.twists.find(({ kind, at }) => isTimed(kind) && at <= step);
@@ -173,8 +179,8 @@ export class PlayWorld {
     if (!this.isPlaying) return;
     await this.steps.wait("the log takes an append");
     this.appendCount += 1;
-    if (this.placesOf("logUnavailable").includes(this.appendCount)) this.spoil("unavailable");
-    else if (this.placesOf("logUnknown").includes(this.appendCount)) this.spoil("unknown");
+    if (this.places("logUnavailable").includes(this.appendCount)) this.spoil("unavailable");
+    else if (this.places("logUnknown").includes(this.appendCount)) this.spoil("unknown");
   }
 
   private spoil(fault: "unavailable" | "unknown"): void {
@@ -221,7 +227,7 @@ export class PlayWorld {
     return {
       input: this.terms.input,
       attempt: this.attempt,
-      decisions: { ...this.decisions },
+      decisions: { ...this.people.decisions },
       clock: this.time,
       runcast: this.runcast,
       tool:
@@ -260,8 +266,7 @@ export class PlayWorld {
 
   private async loseRun(kind: "lapse" | "takeover"): Promise<void> {
     const { store, clock, runcast } = this;
-    if (kind === "lapse") this.tell("the process is cut off from its log until the lease is over");
-    else this.tell("another runner claims the run and ends it");
+    this.tell(lossWords[kind]);
     await otherNode[kind](runcast, { store, clock, leaseMs, graceMs }, runId);
   }
 
@@ -280,15 +285,11 @@ export class PlayWorld {
     this.begin(run);
   }
 
-  /** What becomes of the next approval. */
-  private async decide(approvalId: string): Promise<void> {
-    const which = Object.keys(this.decisions).length + 1;
-    const isExpired = this.placesOf("expire").includes(which);
-    const answer = this.placesOf("deny").includes(which) ? "deny" : "approve";
-    this.decisions[approvalId] = isExpired ? "expired" : answer;
-    if (isExpired) return this.pass(approvalMs);
-    this.tell(`approval ${approvalId}: ${answer}`);
+  private async ask(approvalId: string): Promise<void> {
+    const decision = this.people.decide(approvalId);
+    if (decision === "expired") return this.pass(approvalMs);
+    this.tell(`approval ${approvalId}: ${decision}`);
     // Written behind the log's gate, which the schedule opens.
-    this.runcast.resolveApproval(approvalId, { decision: answer }).catch(() => {});
+    this.runcast.resolveApproval(approvalId, { decision }).catch(() => {});
   }
 }

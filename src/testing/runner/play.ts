@@ -36,6 +36,7 @@ export interface PlayOptions<Input = unknown> {
 }
 
 export interface Played {
+  /** The one that was given, without the choices that no step asked for. */
   readonly schedule: Schedule;
   /** What stands in the log of the run's user. */
   readonly events: readonly StreamEvent[];
@@ -76,7 +77,7 @@ export async function playRunner<Input = unknown>(
     const view = await world.view();
     const { maxEventsAfterCancel = defaultMaxEventsAfterCancel } = options;
     return {
-      schedule,
+      schedule: world.schedule,
       events: await world.events(),
       said: notes.attempts.flatMap(({ events }) => events),
       findings: findingsOf({ notes, view, settled, rejections, wasAsked, maxEventsAfterCancel }),

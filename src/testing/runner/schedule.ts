@@ -112,6 +112,15 @@ const twistWords: Readonly<Record<TwistKind, (at: number) => string>> = {
   expire: (at) => `approval ${at} is never answered`,
 };
 
+export function placesOf({ twists }: Schedule, kind: TwistKind): readonly number[] {
+  return twists.flatMap((twist) => (twist.kind === kind ? [twist.at] : []));
+}
+
+/** Beyond the list everything is in order anyway. */
+export function withoutTail(choices: readonly number[]): readonly number[] {
+  return choices.slice(0, choices.findLastIndex((choice) => choice > 0) + 1);
+}
+
 /** A schedule in words. */
 export function scheduleText({ choices, twists }: Schedule): string {
   const moved = choices.flatMap((choice, index) => (choice > 0 ? [`step ${index + 1} takes no. ${choice + 1}`] : []));

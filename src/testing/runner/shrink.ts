@@ -1,5 +1,5 @@
 /** Makes a schedule that shows a finding as plain as it goes: fewer twists, fewer steps out of order. */
-import type { Schedule } from "./schedule.ts";
+import { type Schedule, withoutTail } from "./schedule.ts";
 
 /** Plays that one finding may cost. */
 const maxTries = 40;
@@ -25,9 +25,4 @@ export async function shrink(first: Schedule, shows: (schedule: Schedule) => Pro
     }
   }
   return { ...best, choices: withoutTail(best.choices) };
-}
-
-/** Beyond the list everything is in order anyway. */
-function withoutTail(choices: readonly number[]): readonly number[] {
-  return choices.slice(0, choices.findLastIndex((choice) => choice > 0) + 1);
 }
