@@ -30,6 +30,11 @@ export interface AgentContext {
   delta(messageId: string, text: string, channel?: MessageChannel): Promise<void>;
   message(messageId: string, text: string): Promise<void>;
   progress(message: string, percent?: number): Promise<void>;
+  /**
+   * Goes on although somebody asked the run to stop, and tells them so; how the function settles counts again. Its
+   * signal stays aborted. Rejects when nobody has asked.
+   */
+  refuseStop(reason?: string): Promise<void>;
 }
 
 export interface RunAgentOptions {
@@ -56,7 +61,8 @@ export async function runAgent(
   const open = new Set<Promise<unknown>>();
   const stopTools = new AbortController();
   const writes = new Set<WatchedWrite>();
-  const write = (event: EventInput): Promise<void> => {
+  let hasRefusedStop = false;
+  const write = (event: EventInput): WatchedWrite => {
     const written = new WatchedWrite(run.emit(event));
     writes.add(written);
     // Those that failed stay, to be asked at the end whether somebody heard.
@@ -84,6 +90,13 @@ export async function runAgent(
     message: (messageId, text) => write({ type: "agent_message", data: { messageId, role: "assistant", text } }),
     progress: (message, percent) =>
       write({ type: "agent_progress", data: { message, ...(percent !== undefined && { percent }) } }),
+    refuseStop: (reason) => {
+      const written = write({ type: "cancel_refused", data: reason === undefined ? {} : { reason } });
+      void written.settled.then(() => {
+        hasRefusedStop ||= written.isWritten;
+      });
+      return written;
+    },
   };
   let output: unknown;
   let thrown: { readonly error: unknown } | undefined;
@@ -99,7 +112,7 @@ export async function runAgent(
     stopTools.abort(error);
     await within(clock, stopToolsMs, open);
   }
-  return await end(run, clock, output, thrown);
+  return await end(run, clock, output, thrown, run.signal.aborted && !hasRefusedStop);
 }
 
 /** Resolves when all have settled, or the time is over. */
@@ -119,6 +132,7 @@ async function end(
   clock: Clock,
   output: unknown,
   thrown: { readonly error: unknown } | undefined,
+  isStopped: boolean,
 ): Promise<RunOutcome> {
   if (thrown && isLost(thrown.error)) return { state: "lost", error: thrown.error };
   const key = `end.${Buffer.from(clock.random(keyBytes)).toString("base64url")}`;
@@ -128,7 +142,7 @@ async function end(
       (ms) => pause(clock, ms),
     );
   try {
-    if (run.signal.aborted) {
+    if (isStopped) {
       const reason = reasonOf(run.signal);
       await write({ type: "agent_cancelled", data: { by: "runner", ...(reason !== undefined && { reason }) } });
       return { state: "cancelled", reason };

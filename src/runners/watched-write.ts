@@ -10,13 +10,21 @@ export class WatchedWrite implements Promise<void> {
   readonly settled: Promise<void>;
   private readonly outcome: Promise<void>;
   private isSeen = false;
+  private isDone = false;
   private refusal: { readonly error: unknown } | undefined;
 
   constructor(write: Promise<unknown>) {
-    this.outcome = write.then(() => {});
+    this.outcome = write.then(() => {
+      this.isDone = true;
+    });
     this.settled = this.outcome.catch((error: unknown) => {
       this.refusal = { error };
     });
+  }
+
+  /** Durable. */
+  get isWritten(): boolean {
+    return this.isDone;
   }
 
   /** Once settled: the refusal that nobody has heard of. */

@@ -147,6 +147,28 @@ describe("plain runner", () => {
     expect(outcome).toEqual({ state: "completed", output: 3 });
   });
 
+  it("goes on after it has refused to stop, and how it settles counts", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async (ctx) => {
+      await run.emit({ type: "cancel_requested", data: {} });
+      run.abort.abort();
+      await ctx.refuseStop("nearly done");
+      return "done";
+    });
+    expect(outcome).toEqual({ state: "completed", output: "done" });
+    expect(run.of("cancel_refused")[0]?.data).toEqual({ reason: "nearly done" });
+  });
+
+  it("has refused nothing when nobody has asked", async () => {
+    const run = new RecordingRun();
+    const outcome = await runAgent(run, async (ctx) => {
+      await ctx.refuseStop().catch(() => {});
+      run.abort.abort(new DOMException("enough", "AbortError"));
+      return "done";
+    });
+    expect(outcome).toEqual({ state: "cancelled", reason: "enough" });
+  });
+
   it("is lost, and writes no more, when another runner holds the run", async () => {
     const run = new RecordingRun();
     const fenced = new Fenced({ message: "claimed" });
