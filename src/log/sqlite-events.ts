@@ -13,6 +13,9 @@ import { maxChunkOffsets, type PlacedChunk } from "./sqlite-chunk.ts";
 /** Ids of runs by their number: some 5 MB at most. */
 const maxNames = 50_000;
 
+/** So many are looked at in one read to find out where the sound rows go on. */
+const maxBrokenRows = 4_096;
+
 /** SQLite's code for a page that contradicts itself. */
 const sqliteCorrupt = 11;
 
@@ -60,6 +63,7 @@ export class SqliteEvents {
     const found: FoundChunks = { cells: [], corrupt: [], dead: [] };
     const room = new Room(limit);
     let next = from;
+    let broken = 0;
     const lose = (until: number): void => {
       for (; next < until && room.left; next++) {
         found.corrupt.push(next);
@@ -71,14 +75,23 @@ export class SqliteEvents {
       try {
         for (const row of this.#selectRange.iterate(id, next, upto)) {
           const [last, first] = row as unknown as Columns;
+          // A flipped bit of the index shows a row out of its turn: where it should stand, it will be missing.
+          if (!(last >= next && last <= upto)) continue;
           const chunk = this.#chunk(range, row as unknown as Columns);
-          const start = chunk?.firstOffset ?? likelyFirst(first, last, next);
+          if (chunk === undefined) {
+            // Its events are lost unless a sound row has them: also its own last offset may be what is broken.
+            setAside(found, likelyFirst(first, last, next), from);
+            broken += 1;
+            if (broken % maxBrokenRows === 0) lose(last + 1);
+            if (!room.left) break;
+            continue;
+          }
+          const start = chunk.firstOffset;
           lose(start);
           if (next < start) break;
           // Of a chunk that began before the range nobody here knows how much of its data is asked for.
-          room.take(last + 1 - next, chunk === undefined || start < next ? 0 : chunk.data.length);
-          if (chunk === undefined) setAside(found, start, last, next);
-          else putPlaced(found.cells, chunk);
+          room.take(last + 1 - next, start < next ? 0 : chunk.data.length);
+          putPlaced(found.cells, chunk);
           next = last + 1;
           if (!room.left) break;
         }
@@ -101,9 +114,10 @@ export class SqliteEvents {
       try {
         for (const row of this.#selectOfRun.iterate(range.id, next, range.upto, run)) {
           const [last] = row as unknown as Columns;
-          next = last + 1;
+          if (!(last >= next && last <= range.upto)) continue;
           const chunk = this.#chunk(range, row as unknown as Columns);
           if (chunk?.firstSeq === undefined) continue;
+          next = last + 1;
           const endSeq = chunk.firstSeq + (last + 1 - chunk.firstOffset);
           if (endSeq <= fromSeq) continue;
           putPlaced(cells, chunk);
@@ -159,12 +173,9 @@ function likelyFirst(first: number, last: number, next: number): number {
   return isLikely ? Math.max(first, 1) : Math.max(next, last + 1 - maxChunkOffsets);
 }
 
-/** A broken row leaves the ledger's count as a whole, also when a part of it was asked for. */
-function setAside(found: FoundChunks, start: number, last: number, next: number): void {
-  for (let offset = start; offset <= last; offset++) {
-    found.dead.push(offset);
-    if (offset >= next) found.corrupt.push(offset);
-  }
+/** A broken row leaves the ledger's count as a whole, also when only its end was asked for. */
+function setAside(found: FoundChunks, start: number, from: number): void {
+  for (let offset = start; offset < from; offset++) found.dead.push(offset);
 }
 
 /** How much may still come. Generous: what is asked for is cut to the letter where the chunks are unpacked. */
