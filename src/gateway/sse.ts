@@ -2,7 +2,7 @@
  * `GET /v1/stream`: the stream for those who cannot open a socket. The query says what `hello` says; after that it
  * is a connection like any other, acknowledged by `POST /v1/ack`.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import * as Effect from "effect/Effect";
 import { check } from "../../protocol/codec.ts";
 import { helloSchema } from "../../protocol/frames.ts";
@@ -53,12 +53,14 @@ const helloOf = Effect.fnUntraced(function* (request: IncomingMessage, query: UR
   return frame;
 });
 
-function commentOn(transport: SseTransport, clock: Clock): void {
-  clock.after(sseCommentMs, () => {
-    if (!transport.isOpen) return;
+/** Comments until the response closes: a timer that waited on would hold what has gone. */
+function commentOn(response: ServerResponse, transport: SseTransport, clock: Clock): void {
+  const comment = (): void => {
     transport.comment();
-    commentOn(transport, clock);
-  });
+    cancel = clock.after(sseCommentMs, comment);
+  };
+  let cancel = clock.after(sseCommentMs, comment);
+  response.on("close", () => cancel());
 }
 
 /** Opens the stream, or fails before a byte of it is out. */
@@ -79,7 +81,7 @@ export const openSse = Effect.fnUntraced(function* ({ desk, request, response, q
   }
   response.writeHead(200, { ...streamHeaders, ...desk.origins.headers(request) });
   response.flushHeaders();
-  commentOn(transport, desk.clock);
+  commentOn(response, transport, desk.clock);
   connection.receive(hello);
   return { kind: "taken" } as const;
 });
