@@ -1,10 +1,11 @@
 /** Retirement and compaction of the memory log: the reference for the other adapters, plain and synchronous. */
 import { streamOwner } from "../../protocol/ids.ts";
 import type { StreamKey } from "../../protocol/ids.ts";
+import type { LostRange } from "./dead-letter.ts";
 import type { Compact, Compacted, Retire, Retired, RetiredRange } from "./housekeeping.ts";
 import type { MemoryRun, MemoryStore, MemoryStream } from "./memory-store.ts";
 import { joinDeltas } from "./merged-delta.ts";
-import { cutOf, retiredReason, unackedRange } from "./retire-rules.ts";
+import { cutOf, isNextOf, retiredReason, unackedRange } from "./retire-rules.ts";
 
 /** One slice of a sweep. `after` is how many streams the sweep has behind it. */
 export function retire(store: MemoryStore, { before, now, maxEvents, after = "0" }: Retire): Retired {
@@ -57,9 +58,18 @@ function retireFrom(
   stream.dead += dead;
   if (unacked !== undefined) {
     const { tenantId } = streamOwner(key);
-    store.bury({ kind: "retired", stream: key, tenantId, ...unacked, events: dead, reason: retiredReason, time: now });
+    buryRetired(store, { stream: key, tenantId, ...unacked, events: dead, reason: retiredReason, time: now });
   }
   return { stream: key, from: first, upto: cut, deadLettered: dead };
+}
+
+function buryRetired(store: MemoryStore, range: LostRange): void {
+  const last = store.letters.findLast(({ letter }) => letter.kind === "retired" && letter.stream === range.stream);
+  if (last?.letter.kind !== "retired" || !isNextOf(last.letter, range))
+    return store.bury({ kind: "retired", ...range });
+  store.letters = store.letters.filter((one) => one !== last);
+  const { from, events } = last.letter;
+  store.bury({ kind: "retired", ...range, from, events: events + range.events });
 }
 
 export function compact(store: MemoryStore, { endedBefore, maxEvents }: Compact): Compacted {

@@ -1,5 +1,6 @@
 /** Where the beginning of a stream may be cut: what every adapter asks before it retires, so that all cut alike (L15). */
 import type { Offset } from "../../protocol/ids.ts";
+import type { LostRange } from "./dead-letter.ts";
 import type { RunRecord } from "./event-log.ts";
 
 export type RunSpan = Pick<RunRecord, "firstOffset" | "lastOffset" | "ended">;
@@ -30,6 +31,14 @@ export function cutOf(first: Offset, oldUpto: Offset, runs: Iterable<RunSpan>, m
 export function unackedRange(first: Offset, cut: Offset, acked: Offset): { from: Offset; upto: Offset } | undefined {
   const from = Math.max(first, acked + 1);
   return from > cut ? undefined : { from, upto: cut };
+}
+
+/** Of a day: a stream that loses a little at every sweep has one dead letter a day, not one a minute. */
+const dayChars = "2026-11-21".length;
+
+/** Whether what a sweep took goes on where the stream's last such letter stops. */
+export function isNextOf(last: Pick<LostRange, "upto" | "time">, { from, time }: LostRange): boolean {
+  return last.upto + 1 === from && last.time.slice(0, dayChars) === time.slice(0, dayChars);
 }
 
 /** Why retired events stand among the dead letters. */

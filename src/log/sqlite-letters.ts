@@ -2,7 +2,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { asRunId, asTenantId, type StreamKey, streamOwner } from "../../protocol/ids.ts";
 import { systemClock } from "../platform/clock.ts";
-import type { DeadLetter, DeadLettersPage, DeadLettersQuery } from "./dead-letter.ts";
+import type { DeadLetter, DeadLettersPage, DeadLettersQuery, LostRange } from "./dead-letter.ts";
+import { isNextOf } from "./retire-rules.ts";
 import { runsPage } from "./runs-page.ts";
 
 const lostReason = "the record failed its checksum or is gone";
@@ -42,6 +43,21 @@ export class SqliteLetters {
         ? ([letter.runId, letter.type, letter.data, null, null, null] as const)
         : ([null, null, null, letter.from, letter.upto, letter.events] as const);
     this.#insert.run(kind, stream, tenantId, ...what, reason, time);
+  }
+
+  /** What retention took unread: it may go on where the stream's last such letter stops. */
+  buryRetired(stream: number, range: LostRange): void {
+    const select = this.#database.prepare(
+      `SELECT id, from_offset, upto_offset, events, time FROM letters WHERE stream = ? AND kind = 'retired'
+       ORDER BY id DESC LIMIT 1`,
+    );
+    select.setReturnArrays(true);
+    const found = select.get(stream) as unknown as [number, number, number, number, string] | undefined;
+    const [id, from, upto, events, time] = found ?? [0, 0, 0, 0, ""];
+    if (found === undefined || !isNextOf({ upto, time }, range))
+      return this.bury(stream, { kind: "retired", ...range });
+    this.#database.prepare("DELETE FROM letters WHERE id = ?").run(id);
+    this.bury(stream, { kind: "retired", ...range, from, events: events + range.events });
   }
 
   /** Offsets without a sound record, ascending, as a read found them: those that were not known are named. */

@@ -41,6 +41,7 @@ export class SqliteRetirement {
   readonly #database: DatabaseSync;
   readonly #events: SqliteEvents;
   readonly #letters: SqliteLetters;
+  #isNoted = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -49,7 +50,7 @@ export class SqliteRetirement {
   }
 
   slice(ask: Retire, forget: Forget): Retired {
-    noteHighWater(this.#database);
+    this.#isNoted = false;
     let left = ask.maxEvents - this.#letters.forget(ask.before, ask.maxEvents);
     left -= this.#deleteRubbish(left);
     const streams: RetiredRange[] = [];
@@ -88,9 +89,10 @@ export class SqliteRetirement {
     const cut = cutOf(first, times.oldUpto(before), this.#runsOf(id, seen), maxEvents);
     // Behind the cut only broken records may be left: those are as old as today, since nothing says what they are.
     const oldest = cut === head ? null : (times.firstFrom(cut + 1) ?? now);
-    this.#sql("UPDATE streams SET oldest = ? WHERE id = ?").run(oldest, id);
+    this.#sql("UPDATE streams SET oldest = ? WHERE id = ? AND oldest IS NOT ?").run(oldest, id, oldest);
     forget.stream(key);
     if (cut < first) return undefined;
+    this.#noteHighWater();
     for (const run of seen) if (run.lastOffset <= cut) this.#retireRun(run, forget);
     const unacked = unackedRange(first, cut, acked);
     const lostBefore = unacked === undefined ? 0 : this.#countLost(id, unacked.from, cut);
@@ -104,7 +106,7 @@ export class SqliteRetirement {
     if (unacked !== undefined && fresh > 0) {
       const { tenantId } = streamOwner(key);
       const letter = { stream: key, tenantId, ...unacked, events: fresh, reason: retiredReason, time: now };
-      this.#letters.bury(id, { kind: "retired", ...letter });
+      this.#letters.buryRetired(id, letter);
     }
     return { stream: key, from: first, upto: cut, deadLettered: fresh };
   }
@@ -143,6 +145,7 @@ export class SqliteRetirement {
       const found = this.#sql("SELECT owner FROM rubbish LIMIT 1").get();
       if (found === undefined) break;
       const [owner] = found as unknown as [number];
+      this.#noteHighWater();
       // What cannot even be deleted is left lying: no reader comes there any more.
       const deleted = this.#guarded(() => this.#deleteOf(owner, left)) ?? 0;
       if (deleted < left) this.#sql("DELETE FROM rubbish WHERE owner = ?").run(owner);
@@ -160,6 +163,13 @@ export class SqliteRetirement {
     const some = `SELECT row FROM events WHERE stream = ? AND last_offset < (SELECT first FROM streams WHERE id = ?)
       ORDER BY last_offset LIMIT ?`;
     return Number(this.#sql(`DELETE FROM events WHERE row IN (${some})`).run(-owner, -owner, limit).changes);
+  }
+
+  /** Once a slice, and only in one that deletes: a sweep that finds nothing writes nothing. */
+  #noteHighWater(): void {
+    if (this.#isNoted) return;
+    noteHighWater(this.#database);
+    this.#isNoted = true;
   }
 
   /** A page that contradicts itself costs its own stream, not the sweep. */

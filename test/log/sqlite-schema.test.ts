@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -52,7 +52,10 @@ async function formerFile(path: string): Promise<string> {
   }
   database.exec(`INSERT INTO quarantine (stream, tenant, run_id, type, data, reason, time)
     SELECT stream, tenant, run_id, type, data, reason, time FROM now.letters`);
+  // What a first release knew of itself; the mark beside it says that it is the same history.
+  database.exec("DELETE FROM meta WHERE name NOT IN ('epoch', 'generation')");
   database.close();
+  await copyFile(`${path}.epoch`, `${former}.epoch`);
   return former;
 }
 
@@ -77,7 +80,7 @@ describe("a file of the first schema", () => {
 
     const former = await formerFile(path);
     const brought = await openSqliteLog({ path: former });
-    expect((await brought.read(alice, 0, wide)).events).toEqual(events.events);
+    expect(await brought.read(alice, 0, wide)).toEqual(events);
     expect((await brought.runs({ limit: 9 })).runs).toEqual(runs);
     expect(await brought.ledger()).toEqual(ledger);
     expect((await brought.deadLetters({ limit: 9 })).entries).toEqual([{ kind: "quarantined", ...late }]);

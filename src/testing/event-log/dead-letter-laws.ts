@@ -1,5 +1,5 @@
 /** The laws of dead letters: kept with their reason, found again, and not for ever (L8, L10). */
-import { asTenantId, asUserId, streamKey } from "../../../protocol/ids.ts";
+import { asDeviceId, asTenantId, asUserId, streamKey } from "../../../protocol/ids.ts";
 import type { DeadLetter, QuarantineEntry } from "../../log/dead-letter.ts";
 import type { DeadLettersQuery } from "../../log/dead-letter.ts";
 import { type LawBook, rejection } from "./law.ts";
@@ -53,6 +53,27 @@ export function deadLetterLaws({ law, expect }: LawBook): void {
     expect(await list({ runId: run2 })).toEqual(["6"]);
     expect(await list({ tenantId: other, stream: alice })).toEqual([]);
     expect(await list({ stream: streamKey(tenant, asUserId("nobody")) })).toEqual([]);
+  });
+
+  law("has one entry a day for a stream that loses a little at every sweep", async (log) => {
+    const sweepAt = async (name: string, now: string) => {
+      await write(log, notice(alice, name));
+      await log.quarantine(entry(`"${name}"`, { stream: bob, time: now }));
+      await log.retire({ before: later, now, maxEvents: 1_000 });
+    };
+    await sweepAt("a", "2026-11-25T10:00:00.000Z");
+    await sweepAt("b", "2026-11-25T23:59:59.000Z");
+    await sweepAt("c", "2026-11-26T00:00:00.000Z");
+    await log.saveCursors([{ stream: alice, device: asDeviceId("d"), offset: 3 }]);
+    await write(log, notice(alice, "read", "unread"));
+    await log.saveCursors([{ stream: alice, device: asDeviceId("d"), offset: 4 }]);
+    await log.retire({ before: later, now: "2026-11-26T00:01:00.000Z", maxEvents: 1_000 });
+    const { entries } = await log.deadLetters({ stream: alice, limit: 9 });
+    expect(entries.map((one) => (one.kind === "retired" ? [one.from, one.upto, one.events, one.time] : one))).toEqual([
+      [5, 5, 1, "2026-11-26T00:01:00.000Z"],
+      [3, 3, 1, "2026-11-26T00:00:00.000Z"],
+      [1, 2, 2, "2026-11-25T23:59:59.000Z"],
+    ]);
   });
 
   law("names the range of what retention took unread, and keeps that as long as anything else", async (log) => {
