@@ -43,6 +43,8 @@ export interface HttpAnswer {
   readonly isRepeated: boolean;
 }
 
+type Answered = Omit<HttpAnswer, "sentMono" | "isRepeated">;
+
 const msPerSecond = 1_000;
 /** Between two tries, however many there were. */
 const maxBackoffMs = 5_000;
@@ -100,27 +102,18 @@ export class HttpCalls {
   }
 
   /** One try. */
-  private async ask(call: HttpCall): Promise<Omit<HttpAnswer, "sentMono" | "isRepeated"> | PublishFailure> {
+  private async ask(call: HttpCall): Promise<Answered | PublishFailure> {
     const { settings } = this;
     const timeoutMs = (call.timeoutMs ?? settings.timeoutMs) + (call.extraMs ?? 0);
     const abort = new AbortController();
-    const cancelTimeout = settings.clock.after(timeoutMs, () => abort.abort());
+    const timedOut = Promise.withResolvers<never>();
+    const cancelTimeout = settings.clock.after(timeoutMs, () => {
+      abort.abort();
+      // A fetch that does not listen must not hold the run up either.
+      timedOut.reject(new Error("timeout"));
+    });
     try {
-      const response = await settings.fetch(this.urlOf(call), {
-        method: "POST",
-        headers: {
-          authorization: settings.authorization(),
-          "content-type": "application/json",
-          ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
-        },
-        body: call.body,
-        // A key goes where it was meant to go, and nowhere else.
-        redirect: "manual",
-        signal: abort.signal,
-      });
-      // All of it: an answer is one only then, and the connection is free for the next call.
-      const parsed = parseJson(await response.text(), serverFrameLimits);
-      return this.read(response, call.expects, parsed.ok ? parsed.value : undefined);
+      return await Promise.race([this.fetched(call, abort.signal), timedOut.promise]);
     } catch (cause) {
       const message = abort.signal.aborted ? `there was no answer within ${timeoutMs} ms` : "the call failed";
       return this.unanswered(`${message}: repeat it with the same keys to learn what became of it`, cause);
@@ -129,11 +122,26 @@ export class HttpCalls {
     }
   }
 
-  private read(
-    response: Response,
-    expects: string,
-    body: unknown,
-  ): Omit<HttpAnswer, "sentMono" | "isRepeated"> | PublishFailure {
+  private async fetched(call: HttpCall, signal: AbortSignal): Promise<Answered | PublishFailure> {
+    const { settings } = this;
+    const response = await settings.fetch(this.urlOf(call), {
+      method: "POST",
+      headers: {
+        authorization: settings.authorization(),
+        "content-type": "application/json",
+        ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
+      },
+      body: call.body,
+      // A key goes where it was meant to go, and nowhere else.
+      redirect: "manual",
+      signal,
+    });
+    // All of it: an answer is one only then, and the connection is free for the next call.
+    const parsed = parseJson(await response.text(), serverFrameLimits);
+    return this.read(response, call.expects, parsed.ok ? parsed.value : undefined);
+  }
+
+  private read(response: Response, expects: string, body: unknown): Answered | PublishFailure {
     const { status, ok, headers } = response;
     const seconds = Number(headers.get("retry-after") ?? 0);
     const retryAfterMs = seconds > 0 ? seconds * msPerSecond : 0;

@@ -22,6 +22,7 @@ const unsettled: readonly (readonly [string, Fault])[] = [
   ["the request is cut", "cutBefore"],
   ["the answer is cut, after the commit", "cutAfter"],
   ["the answer does not come in time", "hangs"],
+  ["the platform's fetch cannot be aborted", "isDeaf"],
   ["a proxy says 502", { status: 502 }],
   ["a proxy says 503", { status: 503 }],
   ["somebody says 429", { status: 429 }],

@@ -21,6 +21,8 @@ export type Fault =
   | "cutAfter"
   /** It leaves, and the answer does not come. */
   | "hangs"
+  /** It never leaves, and this fetch does not listen to who takes it back. */
+  | "isDeaf"
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
 export interface Sent {
@@ -73,9 +75,12 @@ export class Wire {
     const cut = () =>
       new TypeError("fetch failed", { cause: new Error(`the wire was cut; ${JSON.stringify(init.headers)}`) });
     if (fault === "cutBefore") throw cut();
+    if (fault === "isDeaf") return new Promise(() => {});
     if (fault === "hangs") {
       await fetch(url, { ...init, signal: null }).then((response) => response.text());
-      await new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(cut())));
+      if (!init.signal?.aborted)
+        await new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(cut())));
+      throw cut();
     }
     if (typeof fault === "object") return new Response(fault.body ?? "<html>", fault);
     const response = await fetch(url, init);
