@@ -75,7 +75,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   }
 
   function probeLater(): void {
-    if (log.probe === undefined || isResting) return;
+    if (log.probe === undefined || isResting || downSinceMs === undefined) return;
     cancelProbe = clock.after(probeMs, () => {
       log.probe?.().then(succeeded, probeLater);
     });
