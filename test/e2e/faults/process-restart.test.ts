@@ -10,7 +10,7 @@ import { expectWhole, publishFor } from "../../support/publishers.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 /** `ROUNDS=20` for the figures of the verification page. */
-const rounds = Number(process.env["ROUNDS"] ?? 3);
+const rounds = Number(process.env["ROUNDS"] ?? 2);
 const userIds = ["ada", "bea", "cy", "dan"];
 /** Raw sockets that are told when to come back. */
 const guestCount = 20;

@@ -7,6 +7,7 @@ import { apiKeys, BuiltServer, jwtSecret, mainFile, userToken } from "../../supp
 import { HttpPublisher } from "../../support/http-publisher.ts";
 import { readAll } from "../../support/http-reader.ts";
 
+const patienceMs = 20_000;
 const storeOf = ({ directory }: BuiltServer): string => join(directory, "runcast.db");
 
 let first: BuiltServer;
@@ -16,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => first[Symbol.asyncDispose]());
 
 /** A second server on the same store, run to its end. */
-async function second(): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+async function second(): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const child = spawn(process.execPath, [mainFile, "serve"], {
     cwd: first.directory,
     stdio: ["ignore", "pipe", "pipe"],
@@ -33,7 +34,10 @@ async function second(): Promise<{ readonly code: number; readonly stdout: strin
     child[stream].setEncoding("utf8").on("data", (chunk: string) => {
       text[stream] += chunk;
     });
-  const [code] = (await once(child, "close")) as [number];
+  // One that was let in would stay.
+  const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
   return { code, ...text };
 }
 
