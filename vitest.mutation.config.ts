@@ -15,6 +15,7 @@ export default defineConfig({
     include: [...area.tests],
     setupFiles: ["test/support/mutant-switch.ts"],
     environment: "node",
+    env: { LEAK_CYCLES: "60" },
     isolate: false,
     maxWorkers: 1,
     sequence: { sequencer: QuickFirst },

@@ -30,7 +30,7 @@ export const areas: readonly Area[] = [
   {
     name: "runtime",
     folder: "src/runtime",
-    tests: ["test/runtime/**/!(leaks|ack-flood).test.ts"],
+    tests: ["test/runtime/**/!(ack-flood).test.ts"],
     countsStatic: false,
     testTimeoutMs: 8_000,
   },

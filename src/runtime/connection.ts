@@ -247,7 +247,7 @@ export class UserConnection implements Connection {
       case "ack":
         return this.ack(frame.offset);
       case "ping":
-        return this.send({ type: "pong", ...(frame.ref !== undefined && { ref: frame.ref }) });
+        return this.send({ type: "pong", ref: frame.ref });
       case "confirm":
         this.deadline?.cancel();
         return;

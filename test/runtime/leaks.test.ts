@@ -4,7 +4,8 @@ import { completed, delta, executed, executing, failed, note } from "../support/
 import { runtimeUnderTest } from "../support/runtime-under-test.ts";
 import type { RuntimeUnderTest } from "../support/runtime-under-test.ts";
 
-const cycles = 2_000;
+/** Few are enough to notice a leak, many to notice one of a few bytes. */
+const cycles = Number(process.env["LEAK_CYCLES"] ?? 2_000);
 
 /** Every actor that lives, as an inspector sees them come and go. */
 function livingActors({ parts }: RuntimeUnderTest) {
