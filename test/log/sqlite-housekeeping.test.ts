@@ -1,14 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { asRunId, asUserId, type RunId, type StreamKey, streamKey } from "../../protocol/ids.ts";
-import type { EventLog, StoredEvent } from "../../src/log/event-log.ts";
+import { asRunId } from "../../protocol/ids.ts";
+import type { EventLog } from "../../src/log/event-log.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
 import {
   alice,
@@ -20,14 +16,13 @@ import {
   notice,
   run1,
   started,
-  tenant,
   wide,
   write,
 } from "../../src/testing/event-log/sample.ts";
+import { tell, textOf } from "../support/told-run.ts";
 
 const old = "2026-11-22T00:00:00.000Z";
 const later = "2026-11-25T00:00:00.000Z";
-const fixture = fileURLToPath(new URL("./fixtures/housekeep-until-killed.ts", import.meta.url));
 
 let folder: string;
 let path: string;
@@ -70,31 +65,6 @@ async function sweep(log: EventLog, before: string, maxEvents = 1_000): Promise<
 async function compactAll(log: EventLog): Promise<void> {
   while ((await log.compact({ endedBefore: later, maxEvents: 1_000 })).more);
 }
-
-const token = (text: string, time?: string) =>
-  event(text, {
-    type: "agent_delta",
-    data: JSON.stringify({ messageId: "m1", channel: "text", text }),
-    ...(time !== undefined && { time }),
-  });
-
-/** A run that says so many tokens, each an append of its own, and ends. */
-async function tell(log: EventLog, stream: StreamKey, runId: RunId, tokens: readonly string[], time?: string) {
-  const own = (seq: number, events: Parameters<typeof next>[1], more = {}) => ({
-    ...next(seq, events, { runId, ...more }),
-    stream,
-  });
-  await write(log, started(newRun(runId, stream), [event("begin", time === undefined ? {} : { time })]));
-  await Promise.all(tokens.map((text, index) => write(log, own(index + 1, [token(text, time)]))));
-  const end = event("end", time === undefined ? {} : { time });
-  await write(log, own(tokens.length + 1, [end], { ended: "completed" }));
-}
-
-const textOf = (events: readonly StoredEvent[]): string =>
-  events.map(({ type, data }) => (type === "agent_delta" ? JSON.parse(data).text : "|")).join("");
-
-/** Of the test that starts a process again and again: room for a machine that does other things too. */
-const killsTimeoutMs = 60_000;
 
 describe("the file of the SQLite log", () => {
   it("holds a tenth once 2,000 tokens that were appended one by one are compacted", async () => {
@@ -194,54 +164,4 @@ describe("retention and compaction over broken records", () => {
     expect(await again.ledger()).toEqual({ accepted: 8, acked: 0, stored: 7, deadLettered: 1 });
     await again.close();
   });
-});
-
-describe("retention and compaction and a killed process", () => {
-  it(
-    "L6, I2, I11: kill -9 after any slice leaves a log that is whole, even and of the same epoch",
-    async () => {
-      const streams = Array.from({ length: 4 }, (_, index) => streamKey(tenant, asUserId(`user ${index}`)));
-      const words = Array.from({ length: 60 }, (_, index) => `${index} `);
-      const story = `|${words.join("")}|`;
-      const log = await open();
-      for (const [index, stream] of streams.entries()) {
-        await tell(log, stream, asRunId(`old ${index}`), words);
-        await tell(log, stream, asRunId(`young ${index}`), words, old);
-      }
-      const { epoch } = await log.position(alice);
-      await log.close();
-
-      let slices = 0;
-      for (let kills = 0, isDone = false; !isDone; kills += 1) {
-        const child = spawn(process.execPath, [fixture, path, later], { stdio: ["ignore", "pipe", "inherit"] });
-        const exited = once(child, "exit");
-        const mayLive = 1 + ((kills * 7) % 5);
-        let said = 0;
-        for await (const line of createInterface(child.stdout)) {
-          said += 1;
-          isDone = line === "done";
-          if (isDone || said >= mayLive) child.kill("SIGKILL");
-        }
-        expect((await exited)[1]).toBe("SIGKILL");
-        slices += said;
-        const again = await open();
-        const { accepted, acked, stored, deadLettered } = await again.ledger();
-        expect(accepted - acked - stored - deadLettered).toBe(0);
-        for (const [index, stream] of streams.entries()) {
-          const slice = await again.read(stream, 0, wide);
-          expect(slice).toMatchObject({ epoch, head: 124, upto: 124 });
-          expect(slice.corrupt).toBeUndefined();
-          expect([story + story, story, ""]).toContain(textOf(slice.events));
-          const run = await again.readRun(tenant, asRunId(`old ${index}`), 0, wide);
-          expect(textOf(run)).toBe(slice.first === 1 ? story : "");
-        }
-        await again.close();
-      }
-      expect(slices).toBeGreaterThan(6);
-      const last = await open();
-      expect(await write(last, notice(streams[0] ?? alice, "on"))).toMatchObject({ epoch, offset: 125 });
-      await last.close();
-    },
-    killsTimeoutMs,
-  );
 });
