@@ -13,8 +13,10 @@ const patience = { timeout: 15_000, interval: 10 };
 const lockMs = Number(process.env["LOCK_MS"] ?? 3_000);
 /** A write waits 2 s for another process, and a timer may be late. */
 const maxRefusalMs = 3_500;
-const soonMs = 1_000;
-const maxStallMs = 50;
+/** Less than the write beside it waits. */
+const soonMs = 1_900;
+/** On a quiet machine it is a few milliseconds. */
+const maxStallMs = 200;
 
 const bigChars = 60_000;
 const bigPerCall = 16;
@@ -73,6 +75,7 @@ describe("a store that another process holds (FAULTS 6)", () => {
     }
     expect(Math.max(...refusedMs)).toBeLessThan(maxRefusalMs);
     const stallMs = 1_000 * (await metric(server.url, 'nodejs_eventloop_delay_seconds{quantile="0.99"}'));
+    console.info(`refused after ${refusedMs.map(Math.round).join(", ")} ms; loop delay p99 ${stallMs.toFixed(1)} ms`);
     expect(stallMs).toBeLessThan(maxStallMs);
     expect((await publishOnce(run, "during")).body).toMatchObject({ offset: 3, duplicates: 0 });
     await expect.poll(() => metric(server.url, "runcast_log_up"), patience).toBe(1);
