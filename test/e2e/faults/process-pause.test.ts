@@ -16,6 +16,7 @@ const leaseMs = 2_000;
 const graceMs = 1_500;
 const stoppedMs = 4_000;
 const busyMs = 2_500;
+const roundPatienceMs = 60_000;
 const patience = { timeout: 20_000, interval: 10 };
 
 interface Crowd {
@@ -84,28 +85,32 @@ describe("a server that stands still for a while", () => {
       },
     ],
     ["busy", busyMs, async () => server.signal("SIGUSR2")],
-  ])(`cuts none of ${clientCount} healthy clients: %s for %i ms`, async (how, _, pause) => {
-    const clients = await crowd(how);
-    const publisher = new HttpPublisher(server.url);
-    const run = await publisher.startRun({ userId: how, runId: how });
-    await clients.has(run.offset);
-    for (let round = 0; round < rounds; round += 1) {
-      // Right after a ping: its answers wait at the door while the server stands still.
-      const before = clients.pings();
-      await expect.poll(clients.pings, patience).toBeGreaterThan(before);
-      await pause();
-      const { offset } = await publisher.publish(run, [thinking]);
+  ])(
+    `cuts none of ${clientCount} healthy clients: %s for %i ms`,
+    async (how, _, pause) => {
+      const clients = await crowd(how);
+      const publisher = new HttpPublisher(server.url);
+      const run = await publisher.startRun({ userId: how, runId: how });
+      await clients.has(run.offset);
+      for (let round = 0; round < rounds; round += 1) {
+        // Right after a ping: its answers wait at the door while the server stands still.
+        const before = clients.pings();
+        await expect.poll(clients.pings, patience).toBeGreaterThan(before);
+        await pause();
+        const { offset } = await publisher.publish(run, [thinking]);
+        await clients.has(offset);
+        // Two whole rounds of pings later whoever was taken for dead would be gone.
+        const after = clients.pings();
+        await expect.poll(clients.pings, patience).toBeGreaterThan(after + 2 * clientCount);
+        // And its run has not been taken from its publisher, who was no quieter than the server.
+        await publisher.publish(run, [thinking]);
+      }
+      expect(clients.closed).toEqual([]);
+      const { offset } = await publisher.publish(run, [{ type: "agent_completed", data: {} }]);
       await clients.has(offset);
-      // Two whole rounds of pings later whoever was taken for dead would be gone.
-      const after = clients.pings();
-      await expect.poll(clients.pings, patience).toBeGreaterThan(after + 2 * clientCount);
-      // And its run has not been taken from its publisher, who was no quieter than the server.
-      await publisher.publish(run, [thinking]);
-    }
-    expect(clients.closed).toEqual([]);
-    const { offset } = await publisher.publish(run, [{ type: "agent_completed", data: {} }]);
-    await clients.has(offset);
-    console.info(`${how}: ${rounds} round(s), ${clients.closed.length} of ${clientCount} cut`);
-    clients.end();
-  });
+      console.info(`${how}: ${rounds} round(s), ${clients.closed.length} of ${clientCount} cut`);
+      clients.end();
+    },
+    rounds * roundPatienceMs,
+  );
 });

@@ -19,6 +19,8 @@ const exitLimitMs = 10_000;
 const atOnceMs = 1_000;
 const exitCodes = { SIGTERM: 143, SIGINT: 130 } as const;
 const maxEventsBetween = 80;
+/** On a machine with other work. */
+const roundPatienceMs = 60_000;
 const patience = { timeout: 20_000, interval: 2 };
 const unavailable = 503;
 const restarting = 1012;
@@ -56,55 +58,59 @@ async function guest(token: string): Promise<Guest> {
 }
 
 describe(`a server that is stopped and started under load (I16, SEED=${seed})`, () => {
-  it(`loses and doubles nothing in ${rounds} rounds, and tells everybody when to come back`, async () => {
-    const publishers = publishFor(server, userIds, random);
-    const clients = userIds.map((userId) => collect(userId, { url: server.url, from: "start" }));
-    const backMs: number[] = [];
-    let upMono = 0;
-    const away = new Set<number>();
-    for (const [index, { client }] of clients.entries())
-      client.on("status", ({ state }) => {
-        if (state === "waiting") away.add(index);
-        if (state === "live" && away.delete(index)) backMs.push(performance.now() - upMono);
-      });
-    const guestToken = await userToken("guest");
-    const drainMs: number[] = [];
-    const count = () => publishers.publisher.acknowledged.length;
-    for (let round = 0; round < rounds; round += 1) {
-      for (const { live } of clients) await live();
-      const guests = await Promise.all(Array.from({ length: guestCount }, () => guest(guestToken)));
-      const target = count() + 1 + Math.floor(random() * maxEventsBetween);
-      await expect.poll(count, patience).toBeGreaterThanOrEqual(target);
-      // SIGINT is the same as SIGTERM.
-      const exit = server.stop(round % 2 === 0 ? "SIGTERM" : "SIGINT");
-      const sentHome = await Promise.all(guests.map(({ sentHome }) => sentHome));
-      expect((await call(server.url, "GET /readyz")).status).toBe(unavailable);
-      const { code, signal, ms } = await exit;
-      expect([code, signal]).toEqual([0, null]);
-      expect(ms).toBeLessThan(exitLimitMs);
-      drainMs.push(ms);
-      // No two of them come back at the same time.
-      expect(new Set(sentHome.map(([retryAfterMs]) => retryAfterMs)).size).toBe(guestCount);
-      expect(Math.min(...sentHome.map(([retryAfterMs]) => retryAfterMs))).toBeGreaterThan(0);
-      expect(new Set(sentHome.map(([, closeCode]) => closeCode))).toEqual(new Set([restarting]));
-      await server.restart();
-      upMono = performance.now();
-    }
-    await publishers.end();
-    for (const [index, userId] of userIds.entries()) {
-      const log = await expectWhole(server, userId, publishers);
-      const client = clients[index];
-      await client?.has(log.length);
-      expect(client?.seen).toEqual(log);
-      expect(client?.client.status).toMatchObject({ holes: 0, mayRepeat: false });
-      client?.client.close();
-    }
-    const worstDrainMs = Math.max(...drainMs);
-    console.info(
-      `stop and start: ${rounds} rounds, ${count()} events acknowledged, lost 0, doubled 0, ` +
-        `drain ${Math.round(worstDrainMs)} ms at most, back after ${Math.round(p99(backMs))} ms (p99 of ${backMs.length})`,
-    );
-  });
+  it(
+    `loses and doubles nothing in ${rounds} rounds, and tells everybody when to come back`,
+    async () => {
+      const publishers = publishFor(server, userIds, random);
+      const clients = userIds.map((userId) => collect(userId, { url: server.url, from: "start" }));
+      const backMs: number[] = [];
+      let upMono = 0;
+      const away = new Set<number>();
+      for (const [index, { client }] of clients.entries())
+        client.on("status", ({ state }) => {
+          if (state === "waiting") away.add(index);
+          if (state === "live" && away.delete(index)) backMs.push(performance.now() - upMono);
+        });
+      const guestToken = await userToken("guest");
+      const drainMs: number[] = [];
+      const count = () => publishers.publisher.acknowledged.length;
+      for (let round = 0; round < rounds; round += 1) {
+        for (const { live } of clients) await live();
+        const guests = await Promise.all(Array.from({ length: guestCount }, () => guest(guestToken)));
+        const target = count() + 1 + Math.floor(random() * maxEventsBetween);
+        await expect.poll(count, patience).toBeGreaterThanOrEqual(target);
+        // SIGINT is the same as SIGTERM.
+        const exit = server.stop(round % 2 === 0 ? "SIGTERM" : "SIGINT");
+        const sentHome = await Promise.all(guests.map(({ sentHome }) => sentHome));
+        expect((await call(server.url, "GET /readyz")).status).toBe(unavailable);
+        const { code, signal, ms } = await exit;
+        expect([code, signal]).toEqual([0, null]);
+        expect(ms).toBeLessThan(exitLimitMs);
+        drainMs.push(ms);
+        // No two of them come back at the same time.
+        expect(new Set(sentHome.map(([retryAfterMs]) => retryAfterMs)).size).toBe(guestCount);
+        expect(Math.min(...sentHome.map(([retryAfterMs]) => retryAfterMs))).toBeGreaterThan(0);
+        expect(new Set(sentHome.map(([, closeCode]) => closeCode))).toEqual(new Set([restarting]));
+        await server.restart();
+        upMono = performance.now();
+      }
+      await publishers.end();
+      for (const [index, userId] of userIds.entries()) {
+        const log = await expectWhole(server, userId, publishers);
+        const client = clients[index];
+        await client?.has(log.length);
+        expect(client?.seen).toEqual(log);
+        expect(client?.client.status).toMatchObject({ holes: 0, mayRepeat: false });
+        client?.client.close();
+      }
+      const worstDrainMs = Math.max(...drainMs);
+      console.info(
+        `stop and start: ${rounds} rounds, ${count()} events acknowledged, lost 0, doubled 0, ` +
+          `drain ${Math.round(worstDrainMs)} ms at most, back after ${Math.round(p99(backMs))} ms (p99 of ${backMs.length})`,
+      );
+    },
+    rounds * roundPatienceMs,
+  );
 
   it("keeps the publish that it accepted last", async () => {
     const publisher = new HttpPublisher(() => server.url);

@@ -9,7 +9,7 @@ import { HttpPublisher } from "../../support/http-publisher.ts";
 import { call } from "../../support/http-reader.ts";
 import { onUserSignal } from "../../support/server-preload.ts";
 
-const userIds = Array.from({ length: 10 }, (_, index) => `user-${index}`);
+const userIds = Array.from({ length: 5 }, (_, index) => `user-${index}`);
 /** Of each kind and user. */
 const tabsPerKind = 10;
 const windowEvents = 1_024;
