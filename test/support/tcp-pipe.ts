@@ -41,6 +41,7 @@ export class TcpPipe {
   passedBytes = 0;
   /** Set before the bytes in question come. */
   cut: Cut | undefined;
+  wasCut = false;
   readonly #source: Socket;
   readonly #sink: Socket;
   readonly #line: Line | undefined;
@@ -135,6 +136,7 @@ export class TcpPipe {
     if (passed.length > 0) this.#sink.write(passed);
     if (cut === undefined || this.passedBytes < cut.afterBytes) return;
     this.#isOver = true;
+    this.wasCut = true;
     if (cut.how === "fin") this.#sink.end();
     else this.#onCut(cut.how);
   }
