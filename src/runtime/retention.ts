@@ -34,6 +34,8 @@ const sliceRestMs = 25;
 /** Between two sweeps at most; with short retentions a tenth of them, so that nothing stays much longer. */
 const maxSweepMs = 60_000;
 const sweepsPerRetention = 10;
+/** Also where somebody keeps events for a second, or compacts at once. */
+const minSweepMs = 250;
 /** Streams that one line of the journal names. */
 const maxNamedStreams = 10;
 
@@ -52,8 +54,8 @@ export class Retention {
 
   start(): void {
     const { deadlines, retentionMs, compactAfterMs } = this.terms;
-    const shortest = Math.min(retentionMs, Math.max(compactAfterMs, 1));
-    const sweepMs = Math.min(maxSweepMs, Math.max(shortest / sweepsPerRetention, sliceRestMs));
+    const shortest = Math.min(retentionMs, compactAfterMs);
+    const sweepMs = Math.min(maxSweepMs, Math.max(shortest / sweepsPerRetention, minSweepMs));
     const sweepLater = (): void =>
       void deadlines.after(sweepMs, () => {
         void this.sweep().then(sweepLater);
