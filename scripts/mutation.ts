@@ -14,7 +14,7 @@ import { areaNamed } from "./mutation/areas.ts";
 import { type Report, summary, survivors } from "./mutation/summary.ts";
 
 /** A part has its own start-up, compiler and first run of the tests: a few minutes of work are worth them. */
-const maxPartBytes = 24 * 1_024;
+const maxPartBytes = 12 * 1_024;
 
 const [name, ...wanted] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const isFresh = process.argv.includes("--fresh");
