@@ -25,14 +25,14 @@ export const areas: readonly Area[] = [
     folder: "src/log",
     tests: ["test/log/!(*-crash|kill-points|power-cut|bit-flips).test.ts"],
     countsStatic: false,
-    testTimeoutMs: 8_000,
+    testTimeoutMs: 15_000,
   },
   {
     name: "runtime",
     folder: "src/runtime",
     tests: ["test/runtime/**/!(ack-flood).test.ts"],
     countsStatic: false,
-    testTimeoutMs: 8_000,
+    testTimeoutMs: 15_000,
   },
 ];
 

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { memoryLog } from "../../src/log/memory.ts";
+import { type RuntimeOptions, settingsOf } from "../../src/runtime/options.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { manualClock } from "../../src/testing/manual-clock.ts";
+
+const needed = { log: memoryLog(), authenticate: () => Promise.reject(new Error("nobody")) };
+
+describe("the settings of a runtime", () => {
+  it("are safe where nothing is said", () => {
+    expect(settingsOf(needed)).toMatchObject({
+      ...needed,
+      onCommand: undefined,
+      clock: systemClock,
+      heartbeatMs: 15_000,
+      helloMs: 5_000,
+      windowEvents: 1_024,
+      windowBytes: 1_048_576,
+      leaseMs: 30_000,
+      graceMs: 30_000,
+      maxConnectionsPerUser: 1_000,
+      confirmAuth: false,
+      contamination: "refuse",
+      retentionMs: 7 * 24 * 3_600_000,
+      compactAfterMs: 3_600_000,
+    });
+    expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
+  });
+
+  it("are what was said", () => {
+    const said: Required<RuntimeOptions> = {
+      ...needed,
+      onCommand: async () => ({}),
+      clock: manualClock(),
+      journal: { write: () => {} },
+      heartbeatMs: 1,
+      helloMs: 2,
+      windowEvents: 3,
+      windowBytes: 4,
+      leaseMs: 5,
+      graceMs: 6,
+      maxConnectionsPerUser: 7,
+      confirmAuth: true,
+      contamination: "sanitize",
+      retentionMs: 8,
+      compactAfterMs: 0,
+    };
+    expect(settingsOf(said)).toEqual(said);
+  });
+});
