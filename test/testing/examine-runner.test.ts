@@ -1,4 +1,5 @@
 /** The conformance suite for runners: it finds what was planted, and has nothing to say against ours. */
+import { env } from "node:process";
 import { describe, expect, it } from "vitest";
 import { runAiSdk } from "../../src/runners/ai-sdk.ts";
 import { calm, examineRunner, playRunner, type Runner } from "../../src/testing/index.ts";
@@ -7,6 +8,9 @@ import { type Recording, recordings } from "../machines/recorded-run.ts";
 import { badRunners, goodRunners } from "./sample-runners.ts";
 
 const schedules = 60;
+/** Of runners that are to be found good. `KIT_SCHEDULES` searches longer. */
+const goodSchedules = Number(env["KIT_SCHEDULES"] ?? 100);
+const minutesMs = 600_000;
 
 /** A recorded stream as the AI SDK plays it: parts and hooks at the schedule's pace, and it stops when it is told to. */
 function recorded({ signals }: Recording): Runner {
@@ -51,18 +55,26 @@ describe("the examination of a runner", () => {
     ).toEqual([]);
   });
 
-  it.each(goodRunners.map((sample) => [sample.name, sample] as const))("has nothing against %s", async (_, sample) => {
-    const { ok, text, played } = await examineRunner(sample.runner, { schedules: 120, restarts: sample.restarts });
-    expect(text).toBe(`ok: nothing wrong in ${played} schedules`);
-    expect(ok).toBe(true);
-  });
+  it.each(goodRunners.map((sample) => [sample.name, sample] as const))(
+    "has nothing against %s",
+    async (_, sample) => {
+      const { ok, text, played } = await examineRunner(sample.runner, {
+        schedules: goodSchedules,
+        restarts: sample.restarts,
+      });
+      expect(text).toBe(`ok: nothing wrong in ${played} schedules`);
+      expect(ok).toBe(true);
+    },
+    minutesMs,
+  );
 
   const whole = recordings.filter(({ runner, expectedEnd }) => runner === "ai" && expectedEnd !== "suspended");
   it.each(whole.map((recording) => [recording.scenario, recording] as const))(
     "has nothing against the AI SDK adapter over: %s",
     async (_, recording) => {
-      const { text, ok } = await examineRunner(recorded(recording), { schedules: 40 });
+      const { text, ok } = await examineRunner(recorded(recording), { schedules: Math.ceil(goodSchedules * 0.4) });
       expect(ok, text).toBe(true);
     },
+    minutesMs,
   );
 });

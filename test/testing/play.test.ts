@@ -1,5 +1,6 @@
 /** One play and its report: the same for the same schedule, and told so that a reader can act on it. */
 import { describe, expect, it } from "vitest";
+import { runAgent } from "../../src/runners/plain.ts";
 import { examineEvents, examineRunner, playRunner, type Runner, scheduleText } from "../../src/testing/index.ts";
 import { badRunners } from "./sample-runners.ts";
 
@@ -29,6 +30,21 @@ describe("a play", () => {
     expect(finding?.seed).toBeGreaterThan(0);
     // The other tool answers first, and is written first.
     expect(finding?.schedule.choices.filter((choice) => choice > 0)).toEqual([1, 1]);
+  });
+
+  it("does not take the repetition of an end for a second one, when another has ended the run meanwhile", async () => {
+    const runner: Runner = (run) =>
+      runAgent(run, ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(0))));
+    const twists = [
+      { kind: "cancel", at: 1 },
+      { kind: "lapse", at: 2 },
+      { kind: "logUnavailable", at: 2 },
+    ] as const;
+    const { findings, events, said } = await playRunner(runner, { choices: [], twists });
+    expect(said.map(({ type }) => type)).toEqual(["agent_cancelled", "agent_cancelled"]);
+    expect(new Set(said.map(({ key }) => key)).size).toBe(1);
+    expect(events.at(-1)).toMatchObject({ type: "agent_cancelled" });
+    expect(findings).toEqual([]);
   });
 
   it("takes events from a runner that only gives them", async () => {

@@ -206,6 +206,16 @@ export const badRunners: readonly Sample[] = [
     },
   },
   {
+    name: "suspends again whatever it is answered",
+    rule: "left-open",
+    also: ["ignores-cancel"],
+    without: quietLog,
+    runner: async (run, { attempt }) => {
+      if (run.state === "suspended") await run.resumed();
+      await run.suspended({ reason: "sure?", approvals: [{ approvalId: `sure-${attempt}` }] });
+    },
+  },
+  {
     name: "names another user in what it says",
     rule: "refused",
     type: "agent_progress",

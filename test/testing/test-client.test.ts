@@ -77,6 +77,22 @@ describe("the scripted client", () => {
     expect(slow.ended).toMatchObject({ code: 4408 });
   });
 
+  it("fills the server's buffer by not reading, and the server stops there (L11)", async () => {
+    const windowBytes = 64 * 1_048_576;
+    await using runcast = await testRuncast({ windowBytes });
+    const slow = await runcast.connect("alice", { from: "now" });
+    slow.pause();
+    const notices = 40;
+    const text = "x".repeat(64 * 1_024);
+    for (let number = 1; number <= notices; number += 1)
+      await runcast.notify({ userId: "alice", type: "x.n", data: { text } });
+    await runcast.settle();
+    expect(runcast.runtime.stats().eventsSent).toBeLessThan(notices);
+    slow.resume();
+    await runcast.settle();
+    expect(offsets(slow.events)).toHaveLength(notices);
+  });
+
   it("asks commands and gets their replies, also a no", async () => {
     const onCommand = async ({ data }: { data: object }) => ({ echo: data });
     await using runcast = await testRuncast({ onCommand });

@@ -115,6 +115,31 @@ describe("a Runcast for tests", () => {
     expect(types(await next.events("alice")).at(-1)).toBe("agent_completed");
   });
 
+  it("leaves nothing behind of a process that was killed: no timer, no ear, no connection", async () => {
+    const store = memoryLog();
+    let listeners = 0;
+    const watched = {
+      ...store,
+      watch: (listener: Parameters<typeof store.watch>[0]) => {
+        const unwatch = store.watch(listener);
+        listeners += 1;
+        return () => {
+          listeners -= 1;
+          unwatch();
+        };
+      },
+    };
+    const runcast = await testRuncast({ store: watched });
+    const tab = await runcast.connect("alice");
+    await runcast.startRun({ userId: "alice", agent: "a" });
+    expect(runcast.clock.nextInMs).toBeLessThan(1_000);
+    runcast.kill();
+    await runcast.settle();
+    expect([runcast.clock.nextInMs, listeners, tab.ended?.code]).toEqual([undefined, 0, 1006]);
+    await expect(runcast.connect("alice")).rejects.toThrow("1006");
+    await store.close();
+  });
+
   it("tells the next process of runs that were left behind, and drains when it is told to restart", async () => {
     const orphans: string[] = [];
     await using runcast = await testRuncast({ onOrphan: ({ runId }) => void orphans.push(runId) });

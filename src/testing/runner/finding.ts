@@ -7,7 +7,7 @@ import type { Schedule } from "./schedule.ts";
  * - `refused`: the door refuses it for another reason: malformed, names another user, a key with two bodies.
  * - `after-end`: it says something after its own terminal.
  * - `tool-outlives-run`: it ended the run while one of its tools still ran; that tool's result is lost.
- * - `left-open`: it is done, and its run lives on.
+ * - `left-open`: it is done, and its run lives on; suspended, when it was answered and called again ten times.
  * - `tool-left-open`: it is done, and a call of its run still executes.
  * - `never-settles`: all that it waits for is there, and it does not come to an end.
  * - `ignores-cancel`: it was asked to stop, and went on, or had to be ended at the deadline.

@@ -121,7 +121,7 @@ function atTheEnd({ notes, view, settled, rejections }: Ending): Finding[] {
   const isOpen = living.has(view.state) || view.state === "suspended";
   if (isOpen && first !== undefined)
     findings.push(found("tool-left-open", `${open.length} call(s) still execute, ${first.toolName} for one`));
-  if (living.has(view.state)) {
+  if (isOpen) {
     const how = settled === "resolved" ? "resolved" : `rejected with ${refusalWords(settled.error)}`;
     findings.push(found("left-open", `the runner has ${how}, and its run is ${view.state} for ever`));
   }

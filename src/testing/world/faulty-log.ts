@@ -102,9 +102,7 @@ export function faultyLog(log: EventLog, gate?: AppendGate): FaultyLog {
     cursor: read(log.cursor),
     ledger: read(log.ledger),
     watch: (listener) => {
-      const unwatch = log.watch((bell) => {
-        if (!isDead) listener(bell);
-      });
+      const unwatch = log.watch(listener);
       unwatches.push(unwatch);
       return unwatch;
     },
