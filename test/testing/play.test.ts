@@ -47,6 +47,17 @@ describe("a play", () => {
     expect(findings).toEqual([]);
   });
 
+  it("does not blame a runner that waits for a person when nobody answers and the run is ended for it", async () => {
+    const ask: Runner = (run) => run.suspended({ reason: "pay?", approvals: [{ approvalId: "pay" }] });
+    const twists = [
+      { kind: "cancel", at: 1 },
+      { kind: "expire", at: 1 },
+    ] as const;
+    const { findings, events } = await playRunner(ask, { choices: [], twists });
+    expect(events.at(-1)).toMatchObject({ type: "agent_cancelled", data: { by: "key:app" } });
+    expect(findings).toEqual([]);
+  });
+
   it("takes events from a runner that only gives them", async () => {
     const played = await playRunner(async function* (_, { pause }) {
       yield { type: "agent_thinking", data: {} };

@@ -257,6 +257,20 @@ export const goodRunners: readonly Pick<Sample, "name" | "runner" | "restarts">[
       }),
   },
   {
+    name: "runAgent that refuses a stop, and goes on",
+    runner: (run, { pause }) =>
+      runAgent(run, async (agent) => {
+        let hasRefused = false;
+        for (let step = 1; step <= 6; step += 1) {
+          await agent.thinking(`step ${step}`);
+          await pause();
+          if (!agent.signal.aborted || hasRefused) continue;
+          hasRefused = true;
+          await agent.refuseStop("nearly done");
+        }
+      }),
+  },
+  {
     name: "runAgent that begins again after a crash, and closes what its former life left open",
     restarts: true,
     runner: (run, { runcast }) =>

@@ -202,20 +202,16 @@ export class PlayWorld {
     this.settled = "pending";
     const { attempt, time } = this;
     if (attempt > 1) this.tell(`the runner is called again (attempt ${attempt})`);
-    const isCurrent = (): boolean => attempt === this.attempt && time === this.time;
+    const settle = (how: Ending["settled"], line: string): void => {
+      // What a former life of it comes to is nobody's.
+      if (attempt !== this.attempt || time !== this.time) return;
+      this.settled = how;
+      this.tell(line);
+    };
     drive(this.terms.runner, handle, this.stage()).then(
-      () => {
-        if (isCurrent()) this.settle("resolved", "the runner resolves");
-      },
-      (error: unknown) => {
-        if (isCurrent()) this.settle({ error }, `the runner rejects: ${refusalWords(error)}`);
-      },
+      () => settle("resolved", "the runner resolves"),
+      (error: unknown) => settle({ error }, `the runner rejects: ${refusalWords(error)}`),
     );
-  }
-
-  private settle(how: Ending["settled"], line: string): void {
-    this.settled = how;
-    this.tell(line);
   }
 
   private watched(run: Run): Run {
@@ -287,7 +283,11 @@ export class PlayWorld {
 
   private async ask(approvalId: string): Promise<void> {
     const decision = this.people.decide(approvalId);
-    if (decision === "expired") return this.pass(approvalMs);
+    if (decision === "expired") {
+      // A deadline that passes meanwhile is not its fault, unless it is still at work.
+      this.wasAsked &&= this.settled === "pending";
+      return this.pass(approvalMs);
+    }
     this.tell(`approval ${approvalId}: ${decision}`);
     // Written behind the log's gate, which the schedule opens.
     this.runcast.resolveApproval(approvalId, { decision }).catch(() => {});
