@@ -39,7 +39,7 @@ describe("the manual", () => {
   });
 
   it.each(titled)("%s names npm scripts, folders and source files that exist", (_, page) => {
-    for (const [, name = ""] of page.text.matchAll(/npm run ([\w:]+)/g)) expect(scripts).toHaveProperty([name]);
+    for (const [, name = ""] of page.text.matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([name]);
     for (const [, path = ""] of page.text.matchAll(/`((?:src|machines|protocol|test|examples)\/[\w./-]+)`/g))
       expect(existsSync(join(root, path)), path).toBe(true);
   });
