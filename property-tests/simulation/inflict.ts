@@ -6,7 +6,9 @@ import type { World } from "./world.ts";
 
 const longestJumpMs = 2 * 3_600_000;
 const longestKeptMs = 5_000;
+const almost = 0.9;
 const slowest = 40;
+const slowDrainMs = 3_000;
 const longestSpikeMs = 3_000;
 const garbledBeyond = 1_000;
 const framesUntilCut = 12;
@@ -23,8 +25,10 @@ const inflictions: Readonly<Record<FaultKind, (world: World, fault: Fault) => vo
     const server = world.fleet.at(who);
     if (server) world.fleet.restart(server, forMs);
   },
-  "server.drain": (world, { who, forMs }) => {
+  "server.drain": (world, { who, forMs, part }) => {
     const server = world.fleet.at(who);
+    // A drain waits for the disk, and devices come meanwhile.
+    if (part > 0.5) world.disk.faults.slow(slowDrainMs, slowest);
     if (server && !server.process.isStopped) world.guard(server.drain().then(() => world.fleet.beginAfter(forMs)));
   },
   "server.stop": (world, { who, forMs }) => {
@@ -52,9 +56,15 @@ const inflictions: Readonly<Record<FaultKind, (world: World, fault: Fault) => vo
   },
   "power.cut": (world, { forMs }) => world.loseLight(forMs, () => world.disk.powerOn()),
   "log.restore": (world, { forMs, part }) => world.loseLight(forMs, () => world.disk.restore(part)),
-  "log.retire": (world, { who, part }) => {
+  /** A device hears nothing for a while, and before it comes back what it missed is gone. */
+  "log.retire": (world, fault) => {
     world.isRetired = true;
-    world.fleet.at(who)?.retire(part * longestKeptMs);
+    const line = deviceOf(world, fault)?.line;
+    line?.silence("up", fault.forMs);
+    line?.silence("down", fault.forMs);
+    world.time.after(fault.forMs * almost, "what is old is retired", () =>
+      world.fleet.at(fault.who)?.retire(fault.part ** 2 * longestKeptMs),
+    );
   },
   "log.compact": (world, { who }) => world.fleet.at(who)?.compact(),
   "log.failBefore": (world, { part }) => world.disk.faults.fail("before", 1 + Math.floor(part * 3)),

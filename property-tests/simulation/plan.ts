@@ -7,13 +7,29 @@ import { afterSaid, unborn } from "../support/legality.ts";
 import type { Chance } from "./chance.ts";
 import type { RunScript } from "./script.ts";
 
-type Make = () => Said;
+/** How often it just goes on with what most agents say most of the time. */
+const tokenShare = 0.5;
 
 export class Plan {
   memory: RunMemory;
   private readonly chance: Chance;
   private readonly script: RunScript;
   private readonly runId: string;
+  /** Everything that can be said. Tokens stand first. */
+  private readonly makes: readonly (() => Said)[] = [
+    () => ({ type: "agent_delta", data: { messageId: this.message, channel: "text", text: "" } }),
+    () => ({ type: "agent_delta", data: { messageId: this.message, channel: "reasoning", text: "" } }),
+    () => ({ type: "agent_thinking", data: { thought: "hm" } }),
+    () => ({ type: "tool_executing", data: { toolCallId: `c${++this.calls}`, toolName: "search" } }),
+    () => ({ type: "tool_executing", data: { ...this.call, toolName: "search", attempt: this.chance.whole(1, 2) } }),
+    () => ({ type: "tool_completed", data: { ...this.call, status: this.chance.is(0.5) ? "ok" : "error" } }),
+    () => ({ type: "tool_proposed", data: { toolCallId: `c${this.calls + 1}`, toolName: "search" } }),
+    () => ({ type: "agent_message", data: { messageId: `m${this.messages++}`, text: "whole" } }),
+    () => ({ type: "x.note", data: {} }),
+    () => this.question(),
+    () => ({ type: "agent_resumed", data: {} }),
+    () => ({ type: "cancel_refused", data: {} }),
+  ];
   private calls = 0;
   private messages = 0;
   private asked = 0;
@@ -48,13 +64,13 @@ export class Plan {
   next(): { readonly events: readonly Said[]; readonly isLegal: boolean } {
     const { chance, script } = this;
     if (chance.is(script.illegal)) {
-      const illegal = this.draw().find((said) => afterSaid(this.memory, said) === undefined);
+      const illegal = this.first((said) => afterSaid(this.memory, said) === undefined);
       if (illegal) return { events: [illegal], isLegal: false };
     }
     const events: Said[] = [];
     for (let left = chance.whole(1, script.batchMax); left > 0; left -= 1) {
       if (this.isWaiting && events.length > 0) break;
-      const said = this.draw().find((each) => this.accepts(each));
+      const said = this.first((each) => this.accepts(each));
       if (said) events.push(said);
     }
     return { events, isLegal: true };
@@ -83,29 +99,25 @@ export class Plan {
     return true;
   }
 
-  /** Some of all that can be said, in any order. */
-  private draw(): readonly Said[] {
-    const { chance, memory } = this;
-    const call = chance.pick([...Object.keys(memory.executing), ...Object.keys(memory.proposed)]) ?? "c0";
-    const messageId = `m${this.messages}`;
-    const makes: readonly Make[] = [
-      () => ({ type: "agent_delta", data: { messageId, channel: "text", text: "" } }),
-      () => ({ type: "agent_delta", data: { messageId, channel: "reasoning", text: "" } }),
-      () => ({ type: "agent_thinking", data: { thought: "hm" } }),
-      () => ({ type: "tool_executing", data: { toolCallId: `c${++this.calls}`, toolName: "search" } }),
-      () => ({ type: "tool_executing", data: { toolCallId: call, toolName: "search", attempt: chance.whole(1, 2) } }),
-      () => ({ type: "tool_completed", data: { toolCallId: call, status: chance.pick(["ok", "error"]) } }),
-      () => ({ type: "tool_proposed", data: { toolCallId: `c${this.calls + 1}`, toolName: "search" } }),
-      () => ({ type: "agent_message", data: { messageId: `m${this.messages++}`, text: "whole" } }),
-      () => ({ type: "x.note", data: {} }),
-      () => this.question(),
-      () => ({ type: "agent_resumed", data: {} }),
-      () => ({ type: "cancel_refused", data: {} }),
-    ];
-    const first = chance.index(makes.length);
-    const turned = [...makes.slice(first), ...makes.slice(0, first)];
-    // Most of what an agent says are tokens.
-    return (chance.is(0.4) ? makes : turned).map((make) => make());
+  /** The first of all that can be said, in any order, that will do. */
+  private first(will: (said: Said) => boolean): Said | undefined {
+    const { chance } = this;
+    const from = chance.is(tokenShare) ? 0 : chance.index(this.makes.length);
+    for (let step = 0; step < this.makes.length; step += 1) {
+      const said = this.makes[(from + step) % this.makes.length]?.();
+      if (said && will(said)) return said;
+    }
+    return undefined;
+  }
+
+  private get message(): string {
+    return `m${this.messages}`;
+  }
+
+  /** One that was announced. */
+  private get call(): { readonly toolCallId: string } {
+    const { executing, proposed } = this.memory;
+    return { toolCallId: this.chance.pick([...Object.keys(executing), ...Object.keys(proposed)]) ?? "c0" };
   }
 
   private question(): Said {

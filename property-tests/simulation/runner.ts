@@ -44,6 +44,7 @@ export class Runner {
   private fence = 0;
   private said = 0;
   private isAskedToStop = false;
+  private hasHeeded = false;
 
   constructor(world: World, script: RunScript, index: number, successor = 0) {
     this.world = world;
@@ -68,7 +69,7 @@ export class Runner {
     void this.beat();
     for (let batch = 0; batch < this.script.batches && !this.isDone && !this.world.isHealed; batch += 1) {
       await this.phone.sleep(this.chance.between(0, this.script.paceMs));
-      if (this.isAskedToStop) await this.heedStop();
+      if (this.isAskedToStop && !this.hasHeeded) await this.heedStop();
       if (this.plan.isWaiting) await this.awaitHuman();
       if (this.isDone) return;
       const { events, isLegal } = this.plan.next();
@@ -212,7 +213,8 @@ export class Runner {
   }
 
   private async heedStop(): Promise<void> {
-    this.isAskedToStop = false;
+    // Once: later answers may be of the time before it said so.
+    this.hasHeeded = true;
     this.plan.cancelling();
     const heeds = this.chance.index(3);
     if (heeds === 0) await this.say([{ type: "agent_cancelled", data: { by: "user" } }], true);

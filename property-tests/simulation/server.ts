@@ -97,6 +97,7 @@ export class Server {
       heard: (text) => {
         user ??= (JSON.parse(text) as { token?: string }).token;
         watch.heard(text);
+        if (this.state === "draining") world.sometimes.note("a device comes back while its server drains");
       },
       ended: (reason) => {
         if (reason === "heartbeat missed") world.sometimes.note("a server finds a half-open link by itself");

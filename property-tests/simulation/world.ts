@@ -2,9 +2,10 @@
  * One simulated world, from its script to its verdict: servers over one disk, devices, publishers, and everything that
  * goes wrong with them; first faults, then healing, then the look at what became of it.
  */
+import type { RunId } from "../../protocol/ids.ts";
 import { asRunId } from "../../protocol/ids.ts";
-import type { Bell } from "../../src/log/event-log.ts";
-import { publisher } from "../../test/support/runtime-under-test.ts";
+import type { Bell, StoredEvent } from "../../src/log/event-log.ts";
+import { publisher, userOf } from "../../test/support/runtime-under-test.ts";
 import { Chance } from "./chance.ts";
 import { Device } from "./device.ts";
 import { Fleet } from "./fleet.ts";
@@ -41,7 +42,8 @@ const heartbeatsToFind = 4;
 const sweepMs = 30_000;
 const ackEveryMs = 200;
 const roughEventBytes = 400;
-const humanComesMs = 8_000;
+const humanComesMs = 5_000;
+const humanLooks = 6;
 
 export class World {
   readonly script: Script;
@@ -81,7 +83,7 @@ export class World {
     this.isShared = settings.servers > 1;
     this.disk.watch = {
       committed: (bell) => {
-        this.trace.note(this.time.nowMs, `commit ${bell.stream}`, `${bell.head} ${bell.events?.at(-1)?.id ?? ""}`);
+        this.trace.note(this.time.nowMs, `commit ${bell.stream}`, bell.events?.map(traceOf).join() ?? "");
         this.history.committed(bell, this.time.nowMs);
         this.noteEnds(bell);
       },
@@ -231,21 +233,26 @@ export class World {
       device.begin();
     }
     for (const { process } of this.runners) process.goOn();
-    this.time.after(humanComesMs, "a human looks at what is asked", () => this.guard(this.answerAll()));
+    this.guard(this.answerAll());
   }
 
-  /** Whatever still waits for a human gets one. */
+  /** Whatever still waits for a human gets one, who looks in from time to time. */
   private async answerAll(): Promise<void> {
     const phone = new Phone(this, new SimProcess("console", this.time, this.chance), this.chance.fork("console"));
-    for (const { runId } of this.runners) {
-      const { reply } = await phone.settle((service) => service.run(publisher, undefined, asRunId(runId)));
-      if (reply.kind !== "answer") continue;
-      for (const { approvalId, decision } of reply.value.approvals)
-        if (decision === undefined && reply.value.endedBy === undefined)
-          await phone.settle((service) =>
-            service.resolveApproval(publisher, undefined, approvalId, { decision: "approve" }),
-          );
+    for (let looks = 0; looks < humanLooks; looks += 1) {
+      await phone.sleep(humanComesMs);
+      for (const { runId, user } of this.runners) await this.answerRun(phone, asRunId(runId), user);
     }
+  }
+
+  private async answerRun(phone: Phone, runId: RunId, user: string): Promise<void> {
+    // The console is the user's own: they may answer what their tabs could not.
+    const { reply } = await phone.settle((service) => service.run(publisher, undefined, runId));
+    if (reply.kind !== "answer" || reply.value.endedBy !== undefined) return;
+    const open = reply.value.approvals.filter(({ decision }) => decision === undefined);
+    const caller = userOf(user, 0);
+    for (const { approvalId } of open)
+      await phone.settle((service) => service.resolveApproval(caller, undefined, approvalId, { decision: "approve" }));
   }
 
   private cancel({ runId, user }: Runner): void {
@@ -270,6 +277,8 @@ export class World {
       this.violate("I11", `${reply.value.acknowledged} acknowledged of ${reply.value.successfulSends} sent`);
   }
 }
+
+const traceOf = ({ offset, id, runId, seq, type }: StoredEvent): string => `${offset} ${id} ${runId}:${seq} ${type}`;
 
 function textOf(cause: unknown): string {
   return cause instanceof Error ? (cause.stack ?? cause.message).split("\n").slice(0, 6).join(" | ") : String(cause);
