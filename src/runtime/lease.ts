@@ -8,7 +8,7 @@ import type { Deadline, Deadlines } from "./deadlines.ts";
 export interface LeaseTerms {
   readonly leaseMs: number;
   readonly graceMs: number;
-  /** The runner lives in this process and is still there: it renews by itself. */
+  /** The runner lives in this process and is still there, or is heard right now: it renews by itself. */
   readonly runnerIsHere: () => boolean;
   /** The run waits for a human: its runner owes nothing. */
   readonly isWaiting: () => boolean;

@@ -47,6 +47,8 @@ export class LiveRun {
   /** Settles when everything accepted so far has an outcome. */
   private tail: Promise<unknown> = Promise.resolve();
   private lookups: Promise<unknown> | undefined;
+  /** Appends of its runner that have no outcome yet. */
+  private saying = 0;
   private batch: Batch | undefined;
 
   constructor(host: RunHost, record: RunRecord, actor: RunActor, bornHere: boolean) {
@@ -76,6 +78,11 @@ export class LiveRun {
   get isWaiting(): boolean {
     const { value, context } = this.actor.getSnapshot();
     return value === "suspended" && !context.answered;
+  }
+
+  /** Its runner's word is on its way to the disk: a slow disk does not make the runner silent. */
+  get isBeingHeard(): boolean {
+    return this.saying > 0 || this.lookups !== undefined;
   }
 
   /** Fails: `Fenced`, when a newer runner holds the run. */
@@ -189,12 +196,21 @@ export class LiveRun {
     if (open && open.fence === fence && open.rows.length < maxBatchRows) return open;
     this.flush();
     const batch = new Batch(this.seq, fence, this.host.timeText());
+    const isDone = bySupervisor ? nothing : this.said();
     this.batch = batch;
-    this.tail = batch.outcome.then(nothing, nothing);
+    this.tail = batch.outcome.then(isDone, isDone);
     queueMicrotask(() => {
       if (this.batch === batch) this.flush();
     });
     return batch;
+  }
+
+  /** Begins to say something; the answer ends it. */
+  private said(): () => void {
+    this.saying += 1;
+    return () => {
+      this.saying -= 1;
+    };
   }
 
   private flush(): void {

@@ -71,7 +71,7 @@ export class RunDesk {
     this.lease = new Lease(terms.clock, terms.deadlines, {
       leaseMs: run.record.leaseMs,
       graceMs: terms.graceMs,
-      runnerIsHere: () => this.embedded?.deref() !== undefined,
+      runnerIsHere: () => this.embedded?.deref() !== undefined || run.isBeingHeard,
       isWaiting: () => run.isWaiting,
       onStalled: (stalled) => terms.onStalled(run.record, stalled),
       onLost: () => this.interrupt("lease_expired"),

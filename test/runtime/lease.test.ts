@@ -52,6 +52,31 @@ describe("a lease", () => {
     expect(tab.events().at(-1)?.type).toBe("agent_interrupted");
   });
 
+  it("is not lost while its runner's word waits for the disk: a slow disk makes nobody silent", async () => {
+    const log = memoryLog();
+    let gate: PromiseWithResolvers<void> | undefined;
+    const slow: typeof log = {
+      ...log,
+      append: async (append) => {
+        await gate?.promise;
+        return log.append(append);
+      },
+    };
+    const { start, publish, connect, clock, settle } = await runtimeUnderTest({ ...options, log: slow });
+    const tab = await connect("alice", { from: "start" });
+    const { runId } = await start();
+    gate = Promise.withResolvers();
+    const said = publish(runId, 1, [note()]);
+    await clock.advance(3 * (leaseMs + graceMs));
+    gate.resolve();
+    await said;
+    await settle();
+    expect(tab.of("status")).toEqual([]);
+    expect(tab.events().map(({ type }) => type)).toEqual(["agent_started", "x.note"]);
+    await clock.advance(leaseMs + graceMs + 2 * lateMs);
+    expect(tab.events().at(-1)?.type).toBe("agent_interrupted");
+  });
+
   it("tells the runner how long it holds, and that it shall stop", async () => {
     const { start, clock, call, parts } = await runtimeUnderTest(options);
     const { runId } = await start();
