@@ -48,6 +48,8 @@ function judgeRuns(world: World): void {
     const isStrict = world.runners.find((runner) => runner.runId === runId)?.script.profile === "strict";
     const memory = replayed(told, isStrict);
     if ("illegal" in memory) {
+      // A start that was repeated after retention had taken the whole run made another one.
+      if (world.isRetired && memory.illegal.type === "agent_started") continue;
       world.violate("L1", `${runId}: ${memory.illegal.type} at ${memory.illegal.offset} may not stand there`);
       continue;
     }
