@@ -145,7 +145,10 @@ export class Intake {
 
   #report(gap: Gap, before: Cursor | undefined): void {
     this.gaps.emit(gap);
-    this.#feed.push(before === undefined ? [] : [{ value: gap, before }], this.#position.cursor);
+    const upto = this.#position.cursor;
+    // The beginning of the stream may be gone before we had a place in it.
+    const place = before ?? (upto && { epoch: upto.epoch, offset: gap.from - 1 });
+    this.#feed.push(place === undefined ? [] : [{ value: gap, before: place }], upto);
   }
 
   /** Where the stream begins, nothing is there to acknowledge. */

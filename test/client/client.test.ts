@@ -153,6 +153,16 @@ describe("client stream", () => {
     expect(done.messages).toEqual([{ messageId: "m-1", role: "assistant", channel: "text", text: "0 1 2 3 " }]);
   });
 
+  it("hands a loop the gap that stands at the very beginning of its stream (L4)", async () => {
+    await using world = await clientUnderTest({ from: "start" });
+    const items = world.client.events({ gaps: true });
+    const connection = await welcomed(world.server, { head: 9, resumed: "gap" });
+    connection.send({ type: "gap", from: 1, upto: 6, reason: "retention" });
+    connection.events(log.slice(6));
+    const gap = { type: "gap", from: 1, upto: 6, reason: "retention" };
+    expect(await take(items, 4)).toEqual([gap, ...log.slice(6)]);
+  });
+
   it("declares a gap at its place, and goes on after it", async () => {
     await using world = await clientUnderTest({ cursor: at(2) });
     const items = world.client.events({ gaps: true });
