@@ -21,7 +21,6 @@ const some = <Item>(chance: Chance, from: number, upto: number, make: (index: nu
 function drawSettings(chance: Chance): Settings {
   return {
     faultyMs: chance.pick([10_000, 20_000, 40_000]),
-    servers: chance.is(0.15) ? 2 : 1,
     users: chance.whole(1, 2),
     heartbeatMs: chance.pick([1_000, 2_000, 5_000, 15_000]),
     leaseMs: chance.pick([1_000, 3_000, 10_000]),

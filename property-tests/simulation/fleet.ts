@@ -1,33 +1,28 @@
 /** The servers of the world: who takes a new call, and which process comes after which. */
-import type { Chance } from "./chance.ts";
 import { Server } from "./server.ts";
 import type { World } from "./world.ts";
 
 export class Fleet {
   readonly servers: Server[] = [];
   private readonly world: World;
-  private readonly chance: Chance;
   private born = 0;
-  private wanted = 0;
   private isPowered = true;
 
   constructor(world: World) {
     this.world = world;
-    this.chance = world.chance.fork("fleet");
   }
 
-  boot(count: number): void {
-    this.wanted = count;
-    for (let at = 0; at < count; at += 1) this.add();
+  boot(): void {
+    this.add();
   }
 
   get alive(): readonly Server[] {
     return this.servers.filter(({ process }) => !process.isGone);
   }
 
-  /** Where the balancer sends a newcomer; undefined: nobody listens. */
+  /** Where newcomers are sent: to the newest. An older one that sleeps keeps what it has. Undefined: nobody listens. */
   pick(): Server | undefined {
-    return this.chance.pick(this.alive);
+    return this.alive.at(-1);
   }
 
   at(which: number): Server | undefined {
@@ -43,7 +38,7 @@ export class Fleet {
 
   beginAfter(afterMs: number): void {
     this.world.time.after(afterMs, "a server begins", () => {
-      if (this.isPowered && this.alive.length < this.wanted) this.add();
+      if (this.alive.length === 0) this.add();
     });
   }
 
@@ -61,12 +56,12 @@ export class Fleet {
 
   powerOn(): void {
     this.isPowered = true;
-    while (this.alive.length < this.wanted) this.add();
+    if (this.alive.length === 0) this.add();
   }
 
   /** Everybody who sleeps wakes, and as many are there as should be. */
   heal(): void {
     for (const { process } of this.alive) process.goOn();
-    if (this.isPowered) while (this.alive.length < this.wanted) this.add();
+    if (this.alive.length === 0) this.add();
   }
 }

@@ -8,7 +8,6 @@ const user = fc.nat(1);
 
 const settings: fc.Arbitrary<Settings> = fc.record({
   faultyMs: fc.constant(faultyMs),
-  servers: fc.constantFrom(1, 1, 1, 2),
   users: fc.integer({ min: 1, max: 2 }),
   heartbeatMs: fc.constantFrom(2_000, 1_000, 15_000),
   leaseMs: fc.constantFrom(3_000, 1_000, 10_000),

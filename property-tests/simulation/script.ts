@@ -49,7 +49,6 @@ export interface Fault {
 export interface Settings {
   /** Faults happen in this time; then everything heals. */
   readonly faultyMs: number;
-  readonly servers: number;
   readonly users: number;
   readonly heartbeatMs: number;
   readonly leaseMs: number;

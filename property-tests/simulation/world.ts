@@ -43,7 +43,7 @@ const sweepMs = 30_000;
 const ackEveryMs = 200;
 const roughEventBytes = 400;
 const humanComesMs = 5_000;
-const humanLooks = 6;
+const humanLooks = 10;
 
 export class World {
   readonly script: Script;
@@ -62,7 +62,7 @@ export class World {
   readonly inflicted = new Map<FaultKind, number>();
   readonly decisions = new Map<string, string[]>();
   /** More than one process has worked on the log at a time. */
-  isShared: boolean;
+  isShared = false;
   isHealed = false;
   /** Something old was taken away: keys and runs may be forgotten. */
   isRetired = false;
@@ -80,7 +80,6 @@ export class World {
     this.disk = new SimDisk(this.time, this.chance.fork("disk"), settings);
     this.history = new History(this.disk.epoch, (law, what) => this.violate(law, what));
     this.words = new Words(this.disk.epoch);
-    this.isShared = settings.servers > 1;
     this.disk.watch = {
       committed: (bell) => {
         this.trace.note(this.time.nowMs, `commit ${bell.stream}`, bell.events?.map(traceOf).join() ?? "");
@@ -123,7 +122,7 @@ export class World {
 
   async run(): Promise<this> {
     const { script, time } = this;
-    this.fleet.boot(script.settings.servers);
+    this.fleet.boot();
     for (const [index, device] of script.devices.entries()) this.devices.push(new Device(this, device, index));
     for (const [index, run] of script.runs.entries()) this.live(new Runner(this, run, index), run);
     for (const [index, notice] of script.notices.entries()) this.guard(this.notify(notice, index));
