@@ -7,16 +7,16 @@ import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { drawScript } from "./simulation/draw-script.ts";
-import { knownSeeds } from "./simulation/known-seeds.ts";
+import { knownScripts } from "./simulation/known-seeds.ts";
 import { scripts } from "./simulation/script-arbitrary.ts";
 import { Search } from "./simulation/search.ts";
 import { simulate } from "./simulation/simulate.ts";
 import { parameters } from "./support/parameters.ts";
 
 /** What a fixed block of worlds reaches for sure; the rarest states need a longer search. */
-const blockOfSeeds = 60;
+const blockOfSeeds = 40;
 const reachedStates = 20;
-const seedsToRepeat = [2, 3, 5];
+const seedsToRepeat = [2, 5];
 
 const firstOf = ({ violations }: Awaited<ReturnType<typeof simulate>>) =>
   violations[0] && `${violations[0].law}: ${violations[0].what}`;
@@ -32,8 +32,8 @@ describe("a simulated world", () => {
     expect(search.sometimes.reached.size).toBeGreaterThanOrEqual(reachedStates);
   });
 
-  it.each(knownSeeds)("still keeps what the seed %i once broke (%s)", async (seed) => {
-    expect(firstOf(await simulate(drawScript(seed)))).toBeUndefined();
+  it.each(knownScripts)("breaks no more: %s", async (_, script) => {
+    expect(firstOf(await simulate(script))).toBeUndefined();
   });
 
   it("goes the same way for the same seed, in this process and in another (I20)", async () => {
@@ -56,7 +56,7 @@ describe("a simulated world", () => {
       fc.asyncProperty(scripts, async (script) => {
         expect(firstOf(await simulate(script))).toBeUndefined();
       }),
-      parameters(100),
+      parameters(60),
     );
   });
 });
