@@ -24,6 +24,8 @@ export class Batch {
   readonly outcome: Promise<number>;
   readonly resolve: (shift: number) => void;
   readonly reject: (error: Error) => void;
+  /** Nobody knows yet what became of it. */
+  isUnderWay = true;
   ended: TerminalState | undefined;
   approvals: string[] | undefined;
   /** What sets or settles a date of the run. */
@@ -35,8 +37,14 @@ export class Batch {
     this.time = time;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.outcome = promise;
-    this.resolve = resolve;
-    this.reject = reject;
+    this.resolve = (shift) => {
+      this.isUnderWay = false;
+      resolve(shift);
+    };
+    this.reject = (error) => {
+      this.isUnderWay = false;
+      reject(error);
+    };
   }
 
   get bySupervisor(): boolean {

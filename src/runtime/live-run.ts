@@ -17,7 +17,7 @@ import { Batch, maxBatchRows } from "./batch.ts";
 import type { RunActor, Verdict } from "./judge.ts";
 import { judge, ownStep } from "./judge.ts";
 import type { Prepared } from "./payload.ts";
-import { prepare } from "./payload.ts";
+import { inWholeBatch, prepare } from "./payload.ts";
 import { Receipt } from "./receipt.ts";
 import type { DatedEvent } from "./run-dates.ts";
 import { isDated } from "./run-dates.ts";
@@ -47,8 +47,8 @@ export class LiveRun {
   /** Settles when everything accepted so far has an outcome. */
   private tail: Promise<unknown> = Promise.resolve();
   private lookups: Promise<unknown> | undefined;
-  /** Appends of its runner that have no outcome yet. */
-  private saying = 0;
+  /** What its runner has said last. */
+  private said: Batch | undefined;
   private batch: Batch | undefined;
 
   constructor(host: RunHost, record: RunRecord, actor: RunActor, bornHere: boolean) {
@@ -82,7 +82,7 @@ export class LiveRun {
 
   /** Its runner's word is on its way to the disk: a slow disk does not make the runner silent. */
   get isBeingHeard(): boolean {
-    return this.saying > 0 || this.lookups !== undefined;
+    return this.said?.isUnderWay === true || this.lookups !== undefined;
   }
 
   /** Fails: `Fenced`, when a newer runner holds the run. */
@@ -196,21 +196,13 @@ export class LiveRun {
     if (open && open.fence === fence && open.rows.length < maxBatchRows) return open;
     this.flush();
     const batch = new Batch(this.seq, fence, this.host.timeText());
-    const isDone = bySupervisor ? nothing : this.said();
+    if (!bySupervisor) this.said = batch;
     this.batch = batch;
-    this.tail = batch.outcome.then(isDone, isDone);
+    this.tail = batch.outcome.then(nothing, nothing);
     queueMicrotask(() => {
       if (this.batch === batch) this.flush();
     });
     return batch;
-  }
-
-  /** Begins to say something; the answer ends it. */
-  private said(): () => void {
-    this.saying += 1;
-    return () => {
-      this.saying -= 1;
-    };
   }
 
   private flush(): void {
@@ -310,12 +302,4 @@ export class LiveRun {
     this.host.drop(this, endOf(cause));
     return error;
   }
-}
-
-/** Known events were not judged again, but the caller counts them. */
-function inWholeBatch(verdict: IllegalTransition, fresh: readonly Prepared[], prepared: readonly Prepared[]): Error {
-  const judged = fresh[verdict.index];
-  if (fresh === prepared || judged === undefined) return verdict;
-  const { state, event, legal, message } = verdict;
-  return new IllegalTransition({ index: prepared.indexOf(judged), state, event, legal, message });
 }

@@ -2,7 +2,7 @@
 import type { EventInput } from "../../protocol/event.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
-import { InvalidInput } from "../errors.ts";
+import { IllegalTransition, InvalidInput } from "../errors.ts";
 import type { PayloadPolicy } from "./contamination.ts";
 import { isolated } from "./contamination.ts";
 import { eventDigest } from "./digest.ts";
@@ -32,4 +32,16 @@ function jsonText(event: EventInput, index: number): string {
   } catch {
     throw new InvalidInput({ code: "invalid_event", path: `events[${index}].data`, message: "is not JSON" });
   }
+}
+
+/** Known events were not judged again, but the caller counts them. */
+export function inWholeBatch(
+  verdict: IllegalTransition,
+  fresh: readonly Prepared[],
+  prepared: readonly Prepared[],
+): IllegalTransition {
+  const judged = fresh[verdict.index];
+  if (fresh === prepared || judged === undefined) return verdict;
+  const { state, event, legal, message } = verdict;
+  return new IllegalTransition({ index: prepared.indexOf(judged), state, event, legal, message });
 }
