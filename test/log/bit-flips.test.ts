@@ -13,6 +13,11 @@ import { seededRandom } from "../support/seeded-random.ts";
 
 const seed = Number(process.env["SEED"] ?? 1);
 const flips = Number(process.env["FLIPS"] ?? 500);
+/** `all`: also where no checksum reaches, to see how much that is. */
+const where = process.env["FLIP_PAGES"] === "all" ? "all" : "events";
+/** Of the flips in all pages of a file as small as this one. */
+const maxUncoveredShare = 0.01;
+const patienceMs = 60_000 + 200 * flips;
 const streams = [alice, bob];
 const runCount = 30;
 const appendsPerRun = 10;
@@ -57,10 +62,11 @@ async function writeStore(path: string): Promise<void> {
   await log.close();
 }
 
-/** Pages of the file that hold events, and those of the index that finds them. */
+/** Pages of the file that hold events, and those of the index that finds them; or all. */
 function eventPages(path: string): { readonly pages: number[]; readonly pageBytes: number } {
   const database = new DatabaseSync(path);
-  const select = database.prepare("SELECT pageno FROM dbstat WHERE name IN ('events', 'events_place')");
+  const condition = where === "all" ? "" : "WHERE name IN ('events', 'events_place')";
+  const select = database.prepare(`SELECT pageno FROM dbstat ${condition}`);
   const pages = select.all().map((row) => Number(row["pageno"]));
   const pageBytes = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
   database.close();
@@ -68,46 +74,51 @@ function eventPages(path: string): { readonly pages: number[]; readonly pageByte
 }
 
 describe(`flipped bits in the events of a store (FAULTS 8, SEED=${seed})`, () => {
-  it(`deliver nothing that was not said, in ${flips} places: what is lost is named, and all else comes`, async () => {
-    const path = join(folder, "log.db");
-    await writeStore(path);
-    const truth = readAll(path);
-    const sound = readFileSync(path);
-    const { pages, pageBytes } = eventPages(path);
-    expect(pages.length).toBeGreaterThan(10);
-    const random = seededRandom(seed);
-    const draw = (count: number) => Math.floor(random() * count);
-    const figures = { harmless: 0, detected: 0, refused: 0, undetected: 0, eventsLost: 0 };
-    for (let flip = 0; flip < flips; flip += 1) {
-      const at = ((pages[draw(pages.length)] ?? 1) - 1) * pageBytes + draw(pageBytes);
-      const bytes = Buffer.from(sound);
-      bytes[at] = (bytes[at] ?? 0) ^ (1 + draw(255));
-      const flipped = join(folder, `flip-${flip}`);
-      mkdirSync(flipped);
-      writeFileSync(join(flipped, "log.db"), bytes);
-      let found: Read[] | undefined;
-      try {
-        found = readAll(join(flipped, "log.db"));
-      } catch {
-        // SQLite itself refuses the file: nobody is told anything wrong.
-        figures.refused += 1;
+  it(
+    `deliver nothing that was not said, in ${flips} places: what is lost is named, and all else comes`,
+    async () => {
+      const path = join(folder, "log.db");
+      await writeStore(path);
+      const truth = readAll(path);
+      const sound = readFileSync(path);
+      const { pages, pageBytes } = eventPages(path);
+      expect(pages.length).toBeGreaterThan(10);
+      const random = seededRandom(seed);
+      const draw = (count: number) => Math.floor(random() * count);
+      const figures = { harmless: 0, detected: 0, refused: 0, undetected: 0, eventsLost: 0 };
+      for (let flip = 0; flip < flips; flip += 1) {
+        const at = ((pages[draw(pages.length)] ?? 1) - 1) * pageBytes + draw(pageBytes);
+        const bytes = Buffer.from(sound);
+        bytes[at] = (bytes[at] ?? 0) ^ (1 + draw(255));
+        const flipped = join(folder, `flip-${flip}`);
+        mkdirSync(flipped);
+        writeFileSync(join(flipped, "log.db"), bytes);
+        let found: Read[] | undefined;
+        try {
+          found = readAll(join(flipped, "log.db"));
+        } catch {
+          // SQLite itself refuses the file: nobody is told anything wrong.
+          figures.refused += 1;
+        }
+        for (const [index, { events, corrupt }] of (found ?? []).entries()) {
+          const said = truth[index]?.events ?? [];
+          const isTrue = events.every((one) => JSON.stringify(one) === JSON.stringify(said[one.offset - 1]));
+          const offsets = [...events.map(({ offset }) => offset), ...corrupt].toSorted((one, other) => one - other);
+          const isWhole = JSON.stringify(offsets) === JSON.stringify(said.map(({ offset }) => offset));
+          if (!isTrue || !isWhole) figures.undetected += 1;
+          else if (corrupt.length > 0) figures.detected += 1;
+          figures.eventsLost += corrupt.length;
+        }
+        rmSync(flipped, { recursive: true });
       }
-      for (const [index, { events, corrupt }] of (found ?? []).entries()) {
-        const said = truth[index]?.events ?? [];
-        const isTrue = events.every((one) => JSON.stringify(one) === JSON.stringify(said[one.offset - 1]));
-        const offsets = [...events.map(({ offset }) => offset), ...corrupt].toSorted((one, other) => one - other);
-        const isWhole = JSON.stringify(offsets) === JSON.stringify(said.map(({ offset }) => offset));
-        if (!isTrue || !isWhole) figures.undetected += 1;
-        else if (corrupt.length > 0) figures.detected += 1;
-        figures.eventsLost += corrupt.length;
-      }
-      rmSync(flipped, { recursive: true });
-    }
-    figures.harmless = flips - figures.detected - figures.refused - figures.undetected;
-    expect(figures, JSON.stringify(figures)).toMatchObject({ undetected: 0 });
-    // A flip costs its record; only one in the frame of a page costs more.
-    expect(figures.detected).toBeGreaterThan(flips / 3);
-    expect(figures.eventsLost / figures.detected).toBeLessThan(5);
-    if (process.env["FLIPS"] !== undefined) process.stdout.write(`${JSON.stringify(figures)}\n`);
-  });
+      figures.harmless = flips - figures.detected - figures.refused - figures.undetected;
+      if (process.env["FLIPS"] !== undefined) console.info(JSON.stringify(figures));
+      const allowed = where === "all" ? flips * maxUncoveredShare : 0;
+      expect(figures.undetected, JSON.stringify(figures)).toBeLessThanOrEqual(allowed);
+      // A flip costs its record; only one in the frame of a page costs more.
+      expect(figures.detected).toBeGreaterThan(flips / 3);
+      expect(figures.eventsLost / figures.detected).toBeLessThan(5);
+    },
+    patienceMs,
+  );
 });
