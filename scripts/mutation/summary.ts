@@ -1,9 +1,13 @@
 /** Stryker's reports as figures: a row per file and the sum, and the mutants that no test noticed. */
 
+/** Stands as the reason of a mutant that was not tried. */
+export const outOfSample = "not in the sample";
+
 interface Mutant {
   readonly mutatorName: string;
   readonly replacement?: string;
   readonly status: string;
+  readonly statusReason?: string;
   readonly static?: boolean;
   readonly location: { readonly start: { readonly line: number; readonly column: number } };
 }
@@ -64,8 +68,8 @@ export function summary(reports: readonly Report[]): { readonly rows: readonly R
     .flatMap(({ files }) => Object.entries(files))
     .map(([file, { mutants }]) => {
       const counts = none();
-      for (const { status } of mutants) {
-        const kind = kinds[status];
+      for (const { status, statusReason } of mutants) {
+        const kind = statusReason === outOfSample ? "ignored" : kinds[status];
         if (kind === undefined) throw new Error(`${file}: no such status as ${status}`);
         counts[kind] += 1;
         sum[kind] += 1;
