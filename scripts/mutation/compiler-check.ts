@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
@@ -74,7 +75,7 @@ class CompilerCheck {
     this.#copy = await mkdtemp(join(tmpdir(), "runcast-mutants-"));
     for (const source of sources) await cp(source, join(this.#copy, source), { recursive: true });
     await symlink(join(process.cwd(), "node_modules"), join(this.#copy, "node_modules"));
-    process.once("exit", () => void rm(this.#copy, { recursive: true, force: true }));
+    process.once("exit", () => rmSync(this.#copy, { recursive: true, force: true }));
   }
 
   /** All at once: a run of `tsc` costs more than a file in it. */
