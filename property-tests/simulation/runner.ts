@@ -77,6 +77,7 @@ export class Runner {
     }
     if (this.script.fallsSilent) return this.fallSilent();
     if (!this.isDone) await this.finish();
+    this.stop();
   }
 
   /** In the place of one who is not heard of: takes the run over and brings it to its end. */
@@ -93,6 +94,7 @@ export class Runner {
     }
     if (!this.isDone)
       await this.say([{ type: "agent_failed", data: { error: { code: "moved", message: "on" } } }], true);
+    this.stop();
   }
 
   /** kill -9, or just silence. */
@@ -232,7 +234,9 @@ export class Runner {
       if (reply.value.endedBy !== undefined) return this.stop();
       for (const { approvalId, decision } of reply.value.approvals)
         if (decision !== undefined) this.plan.resolved(approvalId);
-      if (reply.value.state !== "suspended" && this.world.history.epochs.size > 1) return this.stop();
+      // An old copy was put back: what it asked is not asked any more.
+      const isAsked = reply.value.approvals.some(({ decision }) => decision === undefined);
+      if (!isAsked && this.world.history.epochs.size > 1) return this.stop();
     }
   }
 
