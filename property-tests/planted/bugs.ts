@@ -1,0 +1,285 @@
+/**
+ * Bugs that are planted into the real code, one at a time, to see whether the simulation finds them: each is a mistake
+ * that somebody could make, in a place where a law hangs on one line. A law that lets its bug live would prove nothing.
+ */
+
+export interface Edit {
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly says: string;
+  readonly edits: readonly Edit[];
+  /** Seed of a world that shows it, where that is rare: the test begins there. */
+  readonly foundAt?: number;
+}
+
+const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
+const outbox = "src/runtime/outbox.ts";
+const resume = "src/runtime/resume.ts";
+const liveRun = "src/runtime/live-run.ts";
+const rules = "src/log/append-rules.ts";
+const position = "src/client/stream-position.ts";
+const connections = "src/runtime/connections.ts";
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "answer-before-commit",
+    says: "a publisher is told before its events are durable",
+    edits: [
+      edit(
+        liveRun,
+        "    this.host.log.append(append).then(\n",
+        "    batch.resolve(this.offset + 1 - batch.afterSeq);\n    this.host.log.append(append).then(\n",
+      ),
+    ],
+  },
+  {
+    name: "no-dedup",
+    says: "the client hands over what came before",
+    edits: [
+      edit(position, "if (event.offset <= last) {", "if (event.offset < 0) {"),
+      edit(
+        resume,
+        "snapshot: false, after: cursor.offset };",
+        "snapshot: false, after: Math.max(0, cursor.offset - 1) };",
+      ),
+    ],
+  },
+  {
+    name: "resume-skips-one",
+    says: "a resume begins one event too late",
+    edits: [
+      edit(
+        resume,
+        "snapshot: false, after: cursor.offset };",
+        "snapshot: false, after: Math.min(cursor.offset + 1, position.head) };",
+      ),
+    ],
+  },
+  {
+    name: "hole-passes",
+    says: "the client takes a frame behind a hole, and a resume begins one event too late",
+    edits: [
+      edit(position, "this.#expected === undefined || after > this.#expected", "this.#expected === undefined"),
+      edit(
+        resume,
+        "snapshot: false, after: cursor.offset };",
+        "snapshot: false, after: Math.min(cursor.offset + 1, position.head) };",
+      ),
+    ],
+  },
+  {
+    name: "resume-acks-nothing",
+    foundAt: 242,
+    says: "a resume does not count as an ack",
+    edits: [edit(resume, `{ resumed: "replayed", ackedUpto: cursor.offset,`, `{ resumed: "replayed",`)],
+  },
+  {
+    name: "epoch-ignored",
+    says: "a cursor of another history is replayed",
+    edits: [edit(resume, `cursor.epoch !== epoch ? "epoch" : `, "")],
+  },
+  {
+    name: "ahead-ignored",
+    foundAt: 31,
+    says: "a cursor beyond the head is taken as it is",
+    edits: [edit(resume, `cursor.offset > head ? "ahead" : undefined`, "undefined")],
+  },
+  {
+    name: "silent-retention",
+    says: "what retention has taken is not declared to who comes back",
+    edits: [
+      edit(resume, "if (after >= first - 1) return undefined;", "if (after >= 0 || first < 0) return undefined;"),
+      edit(outbox, "if (slice.first > this.scanned + 1) this.declareGap", "if (slice.first < 0) this.declareGap"),
+    ],
+  },
+  {
+    name: "fence-ignored",
+    says: "a runner that was shut out goes on writing",
+    edits: [
+      edit(liveRun, "    if (fence !== this.fence)\n", "    if (fence === undefined)\n"),
+      edit(rules, "target.fence !== undefined && target.fence !== run.fence", "target.fence === -1"),
+    ],
+  },
+  {
+    name: "seq-ignored",
+    foundAt: 168,
+    says: "the log takes an append whatever the writer knew of the run",
+    edits: [edit(rules, "target.expectedSeq === run.seq ?", "target.expectedSeq >= 0 ?")],
+  },
+  {
+    name: "ended-ignored",
+    foundAt: 68,
+    says: "the log takes events of a run that is over",
+    edits: [
+      edit(rules, "if (run.ended !== undefined) return", `if (run.ended === ("never" as never)) return`),
+      edit(rules, "target.expectedSeq === run.seq ?", "target.expectedSeq >= 0 ?"),
+    ],
+  },
+  {
+    name: "keys-forgotten",
+    says: "a retry under a known key is written again",
+    edits: [
+      edit(
+        "src/runtime/run-keys.ts",
+        "if (prepared.every(({ digest }) => digest === undefined)) return prepared;",
+        "if (nextSeq > 0) return prepared;",
+      ),
+      edit(rules, "if (event.key === undefined) continue;", "if (event.key?.name !== undefined) continue;"),
+    ],
+  },
+  {
+    name: "illegal-passes",
+    says: "an event that the machine refuses is written",
+    edits: [edit("src/runtime/judge.ts", "return actor.getSnapshot() !== before;", "return isLiving(before);")],
+  },
+  {
+    name: "window-ignored",
+    says: "a reader that never acknowledges is sent everything",
+    edits: [
+      edit(
+        "src/runtime/unacked.ts",
+        "return this.events >= this.window.maxEvents || this.bytes >= this.window.maxBytes;",
+        "return false;",
+      ),
+      edit(
+        "src/runtime/unacked.ts",
+        "return { maxEvents: this.window.maxEvents - this.events, maxBytes: this.window.maxBytes - this.bytes };",
+        "return this.window;",
+      ),
+    ],
+  },
+  {
+    name: "lost-wake-up",
+    says: "a reader that was blocked is not served when its window opens",
+    edits: [
+      edit(outbox, `if (this.mode === "blocked") this.pump();\n    return true;`, "return true;"),
+      edit(
+        outbox,
+        `if (this.mode === "blocked") this.pump();\n    if (this.mode === "live"`,
+        `if (this.mode === "live"`,
+      ),
+      edit(outbox, "      if (!this.hasRoom()) return this.fallBehind();\n", "      return this.fallBehind();\n"),
+    ],
+  },
+  {
+    name: "bell-lost-while-opening",
+    foundAt: 121,
+    says: "what is committed while a stream is being opened is not heard",
+    edits: [edit("src/runtime/hub.ts", "this.opening.get(bell.stream)?.heard.push(bell);", "")],
+  },
+  {
+    name: "tail-before-snapshot",
+    foundAt: 150,
+    says: "the tail begins where the stream was opened, not where its snapshot was taken",
+    edits: [
+      edit("src/runtime/connection.ts", "const after = snapshot?.at ?? start.after;", "const after = start.after;"),
+    ],
+  },
+  {
+    name: "merge-across",
+    says: "deltas are merged across other events",
+    edits: [
+      edit(
+        "src/runtime/frames.ts",
+        "    close();\n    if (delta === undefined) merged.push(event);\n",
+        "    if (delta === undefined) {\n      merged.push(event);\n      continue;\n    }\n    close();\n    if (delta === undefined) merged.push(event);\n",
+      ),
+    ],
+  },
+  {
+    name: "retires-the-living",
+    foundAt: 52,
+    says: "retention takes a run that lives",
+    edits: [
+      edit("src/log/retire-rules.ts", "if (ended === undefined || lastOffset > oldUpto)", "if (lastOffset > oldUpto)"),
+    ],
+  },
+  {
+    name: "whole-of-a-merged",
+    foundAt: 130,
+    says: "who comes back from inside a compacted delta gets all of its text again",
+    edits: [
+      edit(
+        "src/log/merged-delta.ts",
+        "if (cuts === undefined || seen <= 0) return event;",
+        "if (cuts === undefined || seen <= 0 || event.offset > 0) return event;",
+      ),
+    ],
+  },
+  {
+    name: "compacts-across",
+    foundAt: 130,
+    says: "compaction joins deltas that other events stand between",
+    edits: [edit("src/log/merged-delta.ts", "      next.event.offset - cover === event.offset &&\n", "")],
+  },
+  {
+    name: "lease-forgotten",
+    says: "a silent runner is never given up",
+    edits: [edit("src/runtime/run-desk.ts", `onLost: () => this.interrupt("lease_expired"),`, "onLost: () => {},")],
+  },
+  {
+    name: "orphans-forgotten",
+    says: "what a former process left unfinished is watched by nobody",
+    edits: [
+      edit(
+        "src/runtime/orphans.ts",
+        "this.watch(record) && onOrphan",
+        "record.seq < 0 && onOrphan && this.watch(record)",
+      ),
+    ],
+  },
+  {
+    name: "failed-write-forgotten",
+    foundAt: 78,
+    says: "a run whose write had no known outcome is watched by nobody",
+    edits: [
+      edit("src/runtime/runs.ts", "    this.lookAfter(run.record);\n", ""),
+      edit("src/runtime/orphans.ts", "    this.terms.deadlines.after(sweepMs, () => void this.sweep());\n", ""),
+    ],
+  },
+  {
+    name: "failed-write-kept",
+    says: "a run goes on with its picture although nobody knows what became of its write",
+    edits: [edit(liveRun, "    this.host.drop(this, endOf(cause));\n", "    this.broken = undefined;\n")],
+  },
+  {
+    name: "second-answer-wins",
+    foundAt: 61,
+    says: "an approval can be answered twice",
+    edits: [
+      edit(
+        "machines/run.ts",
+        `context.approvals[event.data.approvalId] === "open"`,
+        `context.approvals[event.data.approvalId] !== undefined`,
+      ),
+    ],
+  },
+  {
+    name: "acks-lost",
+    foundAt: 69,
+    says: "acks that the log did not take are forgotten",
+    edits: [edit(connections, "for (const [key, cursor] of cursors) this.keepUnsaved(key, cursor);", "")],
+  },
+  {
+    name: "parent-before-child",
+    says: "a run completes while its children live",
+    edits: [edit("src/runtime/run-desk.ts", `    this.run.actor.send({ type: "child.started" });\n`, "")],
+  },
+  {
+    name: "quarantine-shown",
+    says: "an illegal event of a quarantining run is delivered",
+    edits: [
+      edit(
+        "src/runtime/judge.ts",
+        `if (onIllegal === "quarantine") verdict.apart.push({ event, reason });`,
+        `if (onIllegal === "quarantine") verdict.legal.push({ event, index });`,
+      ),
+    ],
+  },
+];
