@@ -5,6 +5,8 @@
 export const closeCodes = {
   /** Either side is done. */
   done: 1000,
+  /** A text frame that is not UTF-8. */
+  notUtf8: 1007,
   /** A frame over the size limit. */
   tooBig: 1009,
   /** A bug of ours: it is in the server's log under the connection id. */
@@ -38,6 +40,7 @@ export type CloseDuty = "stop" | "reconnect" | "refresh-token";
 /** Codes that a client cannot heal by coming back. */
 const finalCodes: ReadonlySet<number> = new Set([
   closeCodes.done,
+  closeCodes.notUtf8,
   closeCodes.badFrame,
   closeCodes.forbidden,
   closeCodes.replaced,

@@ -25,3 +25,10 @@ export function clockText(time: string): string {
   const two = (value: number) => String(value).padStart(2, "0");
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
+
+/** When something is over, in the reader's zone: `14:05:09` today, `27 Nov 2026, 14:05:09` on another day. */
+export function untilText(time: string, nowMs: number): string {
+  const at = new Date(time);
+  const isToday = at.toDateString() === new Date(nowMs).toDateString();
+  return at.toLocaleString("en-GB", isToday ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" });
+}

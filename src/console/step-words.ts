@@ -17,6 +17,8 @@ export function noteWords(event: RunEvent): string | undefined {
     case "agent_resumed":
       return "Goes on";
     case "approval_resolved":
+      // Nobody did it: the time to answer was over.
+      if (event.data.by === "expiry") return "Denied: nobody answered in time";
       return `${event.data.decision === "approve" ? "Approved" : "Denied"}${event.data.by ? ` by ${event.data.by}` : ""}`;
     case "cancel_requested":
       return `Stop requested${event.data.by ? ` by ${event.data.by}` : ""}`;

@@ -117,6 +117,11 @@ describe("timeline", () => {
     ]);
   });
 
+  it("blames nobody for an approval that expired", () => {
+    const [step] = stepsOf(["approval_resolved", { approvalId: "p", decision: "deny", by: "expiry" }]);
+    expect(step).toMatchObject({ text: "Denied: nobody answered in time" });
+  });
+
   it("changes nothing for an event that came before (L5)", () => {
     const all = events(["agent_started", { agent: "a" }], delta("m", "text", "x"));
     const once = all.reduce(foldEvent, emptyTimeline);

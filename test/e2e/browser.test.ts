@@ -258,13 +258,30 @@ describe("the page", () => {
     expect(steps.at(-1)).toBe("agent_cancelled");
   });
 
+  it("shows a run whose runner is silent as stalled, in its talk and in the list", async () => {
+    const page = await openAs("carol", "t-stalled");
+    const body = { userId: "carol", runId: "carol-stalled", threadId: "t-stalled", agent: "elsewhere", leaseMs: 1_000 };
+    const headers = { authorization: `Bearer ${server.banner("demo API key")}` };
+    await fetch(`${server.url}/v1/runs`, { method: "POST", headers, body: JSON.stringify(body) });
+    await page.getByTestId("stalled").waitFor();
+    const item = page.getByTestId("run-item-carol-stalled");
+    expect(await item.innerText()).toContain("stalled");
+    const { width, height } = (await item.locator(".state-dot").boundingBox()) ?? {};
+    expect([width, height]).toEqual([8, 8]);
+    await picture(page, "11-stalled");
+  });
+
   it("shows on every device what was decided on one", async () => {
     const [page, phone] = [await openAs("carol", "t-approve"), await openAs("carol", "t-approve")];
     const question = "Pay 40 euros?";
     const run = await remoteRun("carol", "t-approve");
-    await run.suspended({ reason: "approval", approvals: [{ approvalId: `${run.runId}-pay`, prompt: question }] });
+    const approvals = [{ approvalId: `${run.runId}-pay`, prompt: question, expiresAt: "2100-01-31T09:00:00.000Z" }];
+    await run.suspended({ reason: "approval", approvals });
     for (const device of [page, phone]) await device.getByTestId("approval").filter({ hasText: question }).waitFor();
-    await picture(page, "11-approval");
+    expect(await page.getByTestId("approval").innerText()).toMatch(
+      /Until 31 Jan 2100, .*; without an answer it is denied\./,
+    );
+    await picture(page, "12-approval");
     await phone.getByTestId("approve").click();
     for (const device of [page, phone]) {
       await step(device, "approval_resolved").filter({ hasText: "Approved by user" }).waitFor();

@@ -173,6 +173,7 @@ describe("a close code", () => {
     [4429, "reconnect"],
     [4401, "refresh-token"],
     [1000, "stop"],
+    [1007, "stop"],
     [4400, "stop"],
     [4403, "stop"],
     [4409, "stop"],

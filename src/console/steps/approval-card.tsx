@@ -1,6 +1,7 @@
 /** A question that the run waits on. The first answer wins, whoever gives it; a refusal is shown. */
 import { useState } from "react";
 import type { ApprovalView } from "../../../protocol/run-view.ts";
+import { untilText } from "../durations.ts";
 import { Icon } from "../icon.tsx";
 
 export type ResolveApproval = (approvalId: string, decision: "approve" | "deny") => Promise<unknown>;
@@ -50,6 +51,11 @@ export function ApprovalCard({
           {sent === "deny" ? "Denying…" : "Deny"}
         </button>
       </div>
+      {approval.expiresAt !== undefined && (
+        <p className="approval-until">
+          Until {untilText(approval.expiresAt, Date.now())}; without an answer it is denied.
+        </p>
+      )}
       {refusal !== undefined && (
         <p className="refusal" role="alert">
           {refusal}

@@ -110,7 +110,7 @@ export const Turn = memo(function Turn({ entry, selected, select, resolve, openR
       {view.state === "suspended" &&
         open.map((approval) => <ApprovalCard key={approval.approvalId} approval={approval} resolve={resolve} />)}
       {view.stalled && living && (
-        <p className="stalled" role="status" data-testid="stalled">
+        <p className="stalled-notice" role="status" data-testid="stalled">
           Stalled: the runner has been silent for longer than its lease. If it stays silent, the run is ended for it.
         </p>
       )}
