@@ -10,10 +10,12 @@ import type { PublishTerms } from "./run-host.ts";
 export class LateEvents {
   private readonly log: EventLog;
   private readonly apart: Apart;
+  private readonly countRefused: (events: number) => void;
 
-  constructor(log: EventLog, apart: Apart) {
+  constructor(log: EventLog, apart: Apart, countRefused: (events: number) => void) {
     this.log = log;
     this.apart = apart;
+    this.countRefused = countRefused;
   }
 
   /** Fails: `RunEnded`, `KeyConflict`. */
@@ -25,6 +27,7 @@ export class LateEvents {
       const before = key === undefined ? undefined : known.get(key);
       if (key === undefined || before === undefined) {
         const state = record.ended ?? "completed";
+        this.countRefused(events.length);
         if (terms.fence === record.fence) await this.apart.keepLate(record, events, state);
         throw new RunEnded({ state });
       }

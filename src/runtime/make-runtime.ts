@@ -84,6 +84,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     deadlines,
     nextId,
     timeText,
+    countAccepted: () => {
+      runs.counts.eventsAccepted += 1;
+    },
     countContaminated: () => {
       runs.counts.contaminationRefused += 1;
     },

@@ -20,6 +20,7 @@ export interface NoticesTerms {
   readonly deadlines: Deadlines;
   readonly nextId: () => string;
   readonly timeText: () => string;
+  readonly countAccepted: () => void;
   readonly countContaminated: () => void;
 }
 
@@ -40,6 +41,7 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   }
   if (appended.kind !== "appended")
     throw new LogUnavailable({ message: `the notice was not written: ${appended.kind}`, retryAfterMs: 0 });
+  terms.countAccepted();
   return outcome(terms, stream, body, appended.offset, event.type);
 }
 

@@ -43,7 +43,9 @@ export class Runs {
     this.terms = terms;
     this.log = terms.settings.log;
     const apart = new Apart(this.log, terms.timeText);
-    this.late = new LateEvents(this.log, apart);
+    this.late = new LateEvents(this.log, apart, (events) => {
+      this.counts.eventsRefused += events;
+    });
     this.family = new Family({
       journal: terms.settings.journal,
       atHand: (...run) => this.atHand(...run),

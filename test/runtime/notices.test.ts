@@ -30,6 +30,13 @@ describe("a notice", () => {
     expect(tab.events()[0]).not.toHaveProperty("seq");
   });
 
+  it("counts as one accepted event, however often it is repeated under its key", async () => {
+    const world = await runtimeUnderTest();
+    await notifyIn(world)({ key: "mail-1" });
+    await notifyIn(world)({ key: "mail-1" });
+    expect(world.parts.service.stats()).toMatchObject({ eventsAccepted: 1 });
+  });
+
   it("counts nobody when nobody is there, and is kept for who comes", async () => {
     const world = await runtimeUnderTest();
     await world.connect("bob");

@@ -132,6 +132,8 @@ describe("a publish", () => {
     await expect(publish(runId, 1, [executed("c9")])).rejects.toThrow();
     await publish(runId, 1, [executing("c1"), failed]);
     expect(parts.service.stats()).toMatchObject({ eventsAccepted: 6, eventsRefused: 1, livingRuns: 0 });
+    await expect(publish(runId, 1, [note(), note()])).rejects.toMatchObject({ _tag: "RunEnded" });
+    expect(parts.service.stats()).toMatchObject({ eventsAccepted: 6, eventsRefused: 3 });
   });
 });
 
