@@ -48,6 +48,32 @@ describe("repair", () => {
     expect(types(repairSteps(after("strict"), completes))).toEqual(["agent_thinking"]);
   });
 
+  it("asks nothing of a strict run that thought before it was suspended, and a thought of one that did not", () => {
+    expect(types(repairSteps(after("strict", thinking, suspended), executing))).toEqual(["agent_resumed"]);
+    expect(types(repairSteps(after("strict", suspended), executing))).toEqual(["agent_resumed", "agent_thinking"]);
+    expect(types(repairSteps(after("strict", suspended), completed("denied")))).toEqual([
+      "agent_resumed",
+      "agent_thinking",
+      "tool_executing",
+    ]);
+  });
+
+  it("proposes a call that was cancelled before anybody heard of it", () => {
+    const cancelled: RunFact = { type: "tool_completed", data: { toolCallId: "c", status: "cancelled" } };
+    expect(types(repairSteps(after("standard", thinking), cancelled))).toEqual(["tool_proposed"]);
+  });
+
+  it("ends an attempt for a later one only, not for the same told again while the run is suspended", () => {
+    const again = (attempt: number): RunFact => ({
+      type: "tool_executing",
+      data: { toolCallId: "c", toolName: "search", attempt },
+    });
+    const waiting = after("standard", again(2), suspended);
+    expect(types(repairSteps(waiting, again(3)))).toEqual(["agent_resumed", "tool_completed"]);
+    expect(repairSteps(waiting, again(2))).toBeUndefined();
+    expect(repairSteps(waiting, again(1))).toBeUndefined();
+  });
+
   it("closes what executes before the run completes", () => {
     expect(repairSteps(after("standard", executing), completes)).toEqual([
       { type: "tool_completed", data: { toolCallId: "c", status: "cancelled" }, repaired: true },

@@ -14,7 +14,7 @@ class HeardRun extends RunWords {
   readonly signal = new AbortController().signal;
   readonly state = "thinking";
   readonly heard: EventInput[] = [];
-  refuse: (event: EventInput) => unknown = () => undefined;
+  refuse: (event: EventInput) => Error | undefined = () => undefined;
 
   constructor() {
     let ids = 0;
