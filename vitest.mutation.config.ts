@@ -15,7 +15,7 @@ export default defineConfig({
     include: [...area.tests],
     setupFiles: ["test/support/mutant-switch.ts"],
     environment: "node",
-    env: { LEAK_CYCLES: "60" },
+    env: { LEAK_CYCLES: "60", FLIPS: "40" },
     isolate: false,
     maxWorkers: 1,
     sequence: { sequencer: QuickFirst },
