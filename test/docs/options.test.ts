@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { eventData } from "../../protocol/event.ts";
 import { commands } from "../../src/cli/commands.ts";
 import { settings } from "../../src/config.ts";
 import { memoryLog } from "../../src/log/memory.ts";
@@ -47,6 +48,25 @@ describe("the page on embedding", () => {
     const body = /export interface Runcast \{\n([\s\S]*?)\n\}/.exec(source)?.[1] ?? "";
     const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(({ 1: member = "" }) => member);
     expect(calls).toEqual(members.toSorted());
+  });
+});
+
+describe("the page on the run machine", () => {
+  const rows = new Page("docs/run-machine.md").table("What events say").map(([type = "", data = ""]) => [type, data]);
+
+  it("names every event type, and the application's own", () => {
+    expect(rows.map(([type]) => type)).toEqual([...Object.keys(eventData), "x.…"]);
+  });
+
+  it.each(Object.entries(eventData))("names what %s says, and what of it may be missing", (type, { shape }) => {
+    const data = rows.find(([name]) => name === type)?.[1] ?? "";
+    // What stands in brackets are values, and parts of parts.
+    const shown = data
+      .replaceAll(/\(.*?\)|\{.*?\}|\[.*?\]|, at most .*/g, "")
+      .split(",")
+      .map((part) => part.replaceAll(" ", ""));
+    const keys = Object.entries(shape).map(([key, schema]) => (schema._zod.optin === "optional" ? `${key}?` : key));
+    expect(shown).toEqual(keys);
   });
 });
 
