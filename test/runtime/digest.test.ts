@@ -5,6 +5,7 @@ describe("the digest of a body", () => {
   it("is the same for the same body, however its fields are ordered", () => {
     expect(bodyDigest({ a: 1, b: { c: [1, 2], d: null } })).toBe(bodyDigest({ b: { d: null, c: [1, 2] }, a: 1 }));
     expect(bodyDigest({ a: 1, b: undefined })).toBe(bodyDigest({ a: 1 }));
+    expect(bodyDigest([undefined, 1])).toBe(bodyDigest([null, 1]));
   });
 
   it("is another for every other body", () => {
