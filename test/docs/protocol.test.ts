@@ -3,6 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkEvent, decodeClientFrame } from "../../protocol/codec.ts";
 import { closeCodes } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
+import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
+import { devRoutes } from "../../src/gateway/routes/dev-routes.ts";
+import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
+import { processRoutes } from "../../src/gateway/routes/process-routes.ts";
+import { readRoutes } from "../../src/gateway/routes/read-routes.ts";
+import { runRoutes } from "../../src/gateway/routes/run-routes.ts";
+import { streamRoutes } from "../../src/gateway/routes/stream-routes.ts";
 import type { House } from "../gateway/support/house.ts";
 import { keys, openHouse, token } from "../gateway/support/house.ts";
 import { hello } from "../gateway/support/socket.ts";
@@ -72,6 +79,27 @@ describe("the protocol page", () => {
 
   it("names every close code", () => {
     for (const code of Object.values(closeCodes)) expect(page).toContain(`| ${code} |`);
+  });
+
+  const routes = [approvalRoutes, devRoutes, noticeRoutes, processRoutes, readRoutes, runRoutes, streamRoutes].flat();
+
+  it.each(routes.map(({ method, path }) => `${method} ${path}`))("names %s", (call) => {
+    const written = call.replaceAll(/:\w+/g, String.raw`[\w-]+`);
+    expect(new RegExp(String.raw`${written}(?![\w/-])`).test(page)).toBe(true);
+  });
+
+  it("names every error code that an answer or a reply can have", () => {
+    const sources = [
+      "refusal.ts",
+      "runtime/commands.ts",
+      "runtime/notices.ts",
+      "gateway/failure.ts",
+      "gateway/router.ts",
+    ];
+    const text = sources.map((file) => readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8")).join("\n");
+    const codes = [...text.matchAll(/code: "([a-z_]+)"/g)].map(({ 1: code = "" }) => code);
+    expect(codes.length).toBeGreaterThan(15);
+    expect(codes.filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
   });
 });
 
