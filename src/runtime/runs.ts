@@ -172,7 +172,9 @@ export class Runs {
     // A terminal on its way to the disk: what comes next is answered once it is there.
     if (desk) await desk.run.settled();
     const underWay = this.comingBack.get(key);
-    if (underWay) return underWay;
+    const joined = underWay && (await underWay);
+    // What was not there when that look began may be there by now.
+    if (joined !== undefined) return joined;
     const back = this.bringBack(tenantId, runId).finally(() => this.comingBack.delete(key));
     this.comingBack.set(key, back);
     return back;

@@ -119,6 +119,29 @@ describe("a publish", () => {
     }
   });
 
+  it("finds a run that was made elsewhere while somebody else looked for it in vain", async () => {
+    const log = memoryLog();
+    const answers: (() => void)[] = [];
+    const slow = {
+      ...log,
+      run: async (...which: Parameters<typeof log.run>) => {
+        const found = await log.run(...which);
+        if (found === undefined) await new Promise<void>((resolve) => void answers.push(resolve));
+        return found;
+      },
+    };
+    const here = await runtimeUnderTest({ log: slow });
+    const elsewhere = await runtimeUnderTest({ log });
+    const tooEarly = here.publish("r", 1, [note()]);
+    await here.settle();
+    await elsewhere.start({ runId: "r" });
+    const inTime = here.publish("r", 1, [note()]);
+    await here.settle();
+    for (const answer of answers) answer();
+    await expect(tooEarly).rejects.toMatchObject({ _tag: "NotFound" });
+    expect(await inTime).toMatchObject({ seq: 2 });
+  });
+
   it("names an unknown run as missing", async () => {
     const { publish } = await runtimeUnderTest();
     await expect(publish("nobody-made-it", 1, [note()])).rejects.toMatchObject({ _tag: "NotFound" });

@@ -141,7 +141,12 @@ describe("the reads", () => {
     expect(offsets).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(pages).toEqual([4, 8, null]);
     expect((await box.call("GET /v1/events?after=9", { as: token })).body).toEqual({ events: [], next: null });
-    expect((await box.call("GET /v1/events?after=900", { as: token })).body).toEqual({ events: [], next: null });
+    const beyond = { from: 1, upto: 9, reason: "ahead" };
+    expect((await box.call("GET /v1/events?after=900", { as: token })).body).toEqual({
+      events: [],
+      next: null,
+      gap: beyond,
+    });
     expect((await box.call("GET /v1/events?limit=9", { as: token })).body.next).toBeNull();
 
     const { runs: newest, next } = (await box.call("GET /v1/runs?limit=2", { as: token })).body;
