@@ -8,6 +8,7 @@ interface Mutant {
   readonly replacement?: string;
   readonly status: string;
   readonly statusReason?: string;
+  readonly testsCompleted?: number;
   readonly static?: boolean;
   readonly location: { readonly start: { readonly line: number; readonly column: number } };
 }
@@ -68,7 +69,9 @@ export function summary(reports: readonly Report[]): { readonly rows: readonly R
     .flatMap(({ files }) => Object.entries(files))
     .map(([file, { mutants }]) => {
       const counts = none();
-      for (const { status, statusReason } of mutants) {
+      for (const { status, statusReason, testsCompleted } of mutants) {
+        if (status === "Survived" && testsCompleted === 0)
+          throw new Error(`${file}: no test ran for a mutant; try it anew`);
         const kind = statusReason === outOfSample ? "ignored" : kinds[status];
         if (kind === undefined) throw new Error(`${file}: no such status as ${status}`);
         counts[kind] += 1;
