@@ -2,7 +2,7 @@
  * In a thread that outlives its run, the last mutant is still on when the next run loads its files: off with it until
  * the tests begin. A mutant of what runs while modules are loaded is on from the start, in a thread of its own.
  */
-import { inject } from "vitest";
+import { afterEach, inject } from "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -15,3 +15,10 @@ const mutants: unknown = Reflect.get(globalThis, inject("globalNamespace") ?? ""
 if (typeof mutants === "object" && mutants !== null && inject("mutantActivation") !== "static") {
   Reflect.set(mutants, "activeMutant", undefined);
 }
+
+/** What a report keeps of a failure: a counterexample may be as long as a run. */
+const maxFailureChars = 500;
+
+afterEach(({ task }) => {
+  for (const error of task.result?.errors ?? []) error.message = error.message.slice(0, maxFailureChars);
+});
