@@ -164,7 +164,7 @@ describe.each(profiles)("run machine (%s)", (profile) => {
 /** The rows of the page: event → state → where it leads. */
 function pageTable(page: string): ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>> {
   const rows = page
-    .slice(page.indexOf("| event |"))
+    .slice(page.indexOf("| event | idle |"))
     .split("\n\n")[0]
     ?.split("\n")
     .map((line) =>
