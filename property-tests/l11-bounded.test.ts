@@ -18,6 +18,8 @@ function underWay(device: Device): { readonly events: number; readonly bytesBefo
   for (const [index, frame] of (transport?.frames ?? []).entries()) {
     if (frame.type !== "events" || frame.upto <= ackedUpto || frame.events.length === 0) continue;
     events += frame.events.filter(({ offset }) => offset > ackedUpto).length;
+    // How the bytes of a frame that is acknowledged in part are shared out is an estimate of the outbox.
+    if (frame.after < ackedUpto) continue;
     lastBytes = transport?.raw[index]?.bytes.length ?? 0;
     bytes += lastBytes;
   }
