@@ -1,49 +1,37 @@
-import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Append, NewEvent, ReadLimit } from "../../src/log/event-log.ts";
-import { type Cell, CellReader, putAppend, takeAppend } from "../../src/log/sqlite-cells.ts";
+import type { NewEvent, ReadLimit } from "../../src/log/event-log.ts";
+import type { Cell } from "../../src/log/sqlite-cells.ts";
 import { checksum } from "../../src/log/sqlite-checksum.ts";
 import { isCorruption, SqliteEvents } from "../../src/log/sqlite-events.ts";
-import { migrate } from "../../src/log/sqlite-schema.ts";
-import { SqliteWriter } from "../../src/log/sqlite-writer.ts";
 import { alice, event, newRun, next, notice, run1, started, wide } from "../../src/testing/event-log/sample.ts";
+import { type WrittenTables, writtenTables } from "../support/written-tables.ts";
 
 /** So many cells are one chunk; the first is its first offset. */
 const cellsPerChunk = 5;
 /** So many broken rows one read looks at before it gives up what they stood for. */
 const maxBrokenRows = 4_096;
 
-let database: DatabaseSync;
-let writer: SqliteWriter;
+let tables: WrittenTables;
 let events: SqliteEvents;
 beforeEach(() => {
-  database = new DatabaseSync(":memory:");
-  migrate(database);
-  writer = new SqliteWriter(database);
-  events = new SqliteEvents(database);
+  tables = writtenTables();
+  events = new SqliteEvents(tables.database);
 });
 afterEach(() => {
-  if (database.isOpen) database.close();
+  if (tables.database.isOpen) tables.database.close();
 });
 
-function put(...appends: readonly Append[]): void {
-  for (const append of appends) {
-    const cells: Cell[] = [];
-    putAppend(cells, append);
-    expect(writer.append(takeAppend(new CellReader(cells)))).not.toHaveProperty("kind");
-  }
-  writer.flush();
-}
 /** Ten bytes of data each. */
 const tens = (count: number): NewEvent[] =>
   Array.from({ length: count }, (_, at) => event(`${at}`, { data: "d".repeat(10) }));
-const rows = (...counts: readonly number[]) => put(...counts.map((count) => ({ stream: alice, events: tens(count) })));
+const rows = (...counts: readonly number[]) =>
+  tables.put(...counts.map((count) => ({ stream: alice, events: tens(count) })));
 /** Of run 1: its rows, one append each. */
 function runRows(first: number, ...counts: readonly number[]): void {
-  put(started(newRun(), tens(first)));
+  tables.put(started(newRun(), tens(first)));
   let seq = first;
   for (const count of counts) {
-    put(next(seq, tens(count)));
+    tables.put(next(seq, tens(count)));
     seq += count;
   }
 }
@@ -56,12 +44,12 @@ function range(from: number, upto: number, limit: Partial<ReadLimit> = {}) {
 }
 const ofRun = (fromSeq: number, limit: Partial<ReadLimit> = {}, upto = 100) =>
   firsts(events.ofRun(1, { ...stream, from: 1, upto }, fromSeq, { ...wide, ...limit }));
-const spoil = (where: string) => database.exec(`UPDATE events SET crc = crc + 1 WHERE ${where}`);
+const spoil = (where: string) => tables.database.exec(`UPDATE events SET crc = crc + 1 WHERE ${where}`);
 /** A sound row, wherever that is. */
 function insertSound(firstOffset: number, lastOffset: number, run: number | null = null, firstSeq?: number): void {
   const { meta, data } = { meta: "[]", data: "" };
   const place = { stream: alice, firstOffset, lastOffset, runId: run === null ? undefined : run1, firstSeq };
-  database
+  tables.database
     .prepare("INSERT INTO events VALUES (NULL, 1, ?, ?, ?, ?, ?, ?, ?)")
     .run(firstOffset, lastOffset, run, firstSeq ?? null, meta, data, checksum(place, meta, data));
 }
@@ -87,7 +75,7 @@ describe("a range of the SQLite log's chunks", () => {
 
   it("counts an offset that is lost, and gives no chunk behind those for which there was no room", () => {
     rows(1, 1, 1, 1, 1);
-    database.exec("DELETE FROM events WHERE last_offset IN (2, 3, 4)");
+    tables.database.exec("DELETE FROM events WHERE last_offset IN (2, 3, 4)");
     expect(range(1, 5, { maxEvents: 3 })).toEqual({ chunks: [1], corrupt: [2, 3], dead: [2, 3] });
     expect(range(1, 5)).toEqual({ chunks: [1, 5], corrupt: [2, 3, 4], dead: [2, 3, 4] });
   });
@@ -107,9 +95,9 @@ describe("a range of the SQLite log's chunks", () => {
   });
 
   it("looks at 4,096 broken rows for a sound one, and at no more", () => {
-    database.exec(`BEGIN; INSERT INTO streams (key) VALUES ('${alice}')`);
+    tables.database.exec(`BEGIN; INSERT INTO streams (key) VALUES ('${alice}')`);
     for (const offset of upFrom(1, maxBrokenRows)) insertSound(offset, offset);
-    database.exec("COMMIT");
+    tables.database.exec("COMMIT");
     spoil("1");
     insertSound(1, maxBrokenRows + 1);
     const [all, some] = [range(1, maxBrokenRows + 1), range(1, maxBrokenRows + 1, { maxEvents: 10 })];
@@ -143,14 +131,14 @@ describe("a range of the SQLite log's chunks", () => {
 
   it("reads on behind a row that cannot be looked at", () => {
     rows(1, 1, 1);
-    database.exec("UPDATE events SET first_seq = 9007199254740993 WHERE last_offset = 2");
+    tables.database.exec("UPDATE events SET first_seq = 9007199254740993 WHERE last_offset = 2");
     expect(range(1, 3)).toEqual({ chunks: [1, 3], corrupt: [2], dead: [2] });
     expect(range(1, 3, { maxEvents: 2 })).toEqual({ chunks: [1], corrupt: [2], dead: [2] });
   });
 
   it("fails when the file cannot be read, and takes nothing for lost", () => {
     rows(1);
-    database.close();
+    tables.database.close();
     expect(() => range(1, 1)).toThrow();
     expect(() => ofRun(0)).toThrow();
     expect(() => events.endingAt(stream, 1)).toThrow();
@@ -178,7 +166,7 @@ describe("a run's chunks in the SQLite log", () => {
 
   it("come once each, without the broken ones and the other runs'", () => {
     runRows(1, 3, 1);
-    put(notice(alice, "between"), next(5, tens(1)));
+    tables.put(notice(alice, "between"), next(5, tens(1)));
     insertSound(4, 4, 1, 4);
     expect(ofRun(0)).toEqual([1, 2, 5, 7]);
     spoil("first_offset = 2");
@@ -189,7 +177,7 @@ describe("a run's chunks in the SQLite log", () => {
 
   it("come also from behind a row that cannot be looked at", () => {
     runRows(1, 1, 1);
-    database.exec("UPDATE events SET first_seq = 9007199254740993 WHERE last_offset = 2");
+    tables.database.exec("UPDATE events SET first_seq = 9007199254740993 WHERE last_offset = 2");
     expect(ofRun(0, {}, 3)).toEqual([1, 3]);
     expect(events.endingAt(stream, 2)).toBeUndefined();
     expect(events.endingAt(stream, 3)).toMatchObject({ firstOffset: 3, runId: run1, firstSeq: 3 });
