@@ -19,12 +19,15 @@ const run = asRunId("r1");
 async function world() {
   const shared = memoryLog();
   const log = faultyLog(shared);
-  const looked = { count: 0, before: async (_count: number): Promise<void> => {} };
+  const nothing = async (_count: number): Promise<void> => {};
+  /** What happens before and after the log reads its record, by the number of the look. */
+  const looked = { count: 0, before: nothing, after: nothing };
   log.run = async (...which) => {
     looked.count += 1;
     const { count } = looked;
-    const record = await shared.run(...which);
     await looked.before(count);
+    const record = await shared.run(...which);
+    await looked.after(count);
     return record;
   };
   const other = await runtimeUnderTest({ ...options, log: shared });
@@ -84,7 +87,7 @@ describe("an orphan that another process serves", () => {
     await clock.advance(leaseMs + lateMs);
     // The look that finds it silent comes first; the next is made to bring its desk.
     const silent = looked.count + 1;
-    looked.before = async (count) => {
+    looked.after = async (count) => {
       if (count === silent) await shared.claim(defaultTenant, run);
     };
     await clock.advance(graceMs);
@@ -105,13 +108,13 @@ describe("an orphan that another process serves", () => {
 });
 
 describe("an orphan that gets a desk", () => {
-  it("while the log is asked about it, is told to live once", async () => {
+  it.each(["before", "after"] as const)("%s the log has read it at a look, is told to live once", async (when) => {
     const { clock, publish, told, looked, settle } = await world();
     await clock.advance(leaseMs + lateMs);
     const gate = Promise.withResolvers<void>();
     const asked = looked.count + 1;
-    // The answer is of before the word of its runner, or of after it: neither concerns the desk.
-    looked.before = async (count) => {
+    // The answer knows of its runner's word or does not: neither concerns the desk.
+    looked[when] = async (count) => {
       if (count === asked) await gate.promise;
     };
     await clock.advance(graceMs + lateMs);

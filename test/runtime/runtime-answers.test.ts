@@ -42,6 +42,28 @@ describe("a runtime", () => {
     expect(tab.of("status")).toEqual([{ type: "status", run: { runId, stalled: true } }]);
   });
 
+  it("begins no other work on the store once it is stopped, whatever was under way", async () => {
+    const shared = memoryLog();
+    const gate = Promise.withResolvers<void>();
+    const asked: string[] = [];
+    const retire: typeof shared.retire = async (terms) => {
+      asked.push("retire");
+      await gate.promise;
+      return shared.retire(terms);
+    };
+    const compact: typeof shared.compact = (terms) => {
+      asked.push("compact");
+      return shared.compact(terms);
+    };
+    const { clock, call, parts, settle } = await runtimeUnderTest({ log: { ...shared, retire, compact } });
+    await clock.advance(2 * 3_600_000);
+    expect(asked).toEqual(["retire"]);
+    await call(parts.service.drain);
+    gate.resolve();
+    await settle();
+    expect(asked).toEqual(["retire"]);
+  });
+
   it("dates what is said in the first milliseconds of its clock", async () => {
     const { start, call, parts } = await runtimeUnderTest({ clock: manualClock(1) });
     const { runId } = await start();
