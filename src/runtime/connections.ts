@@ -260,6 +260,8 @@ export class Connections {
     const earliestMono = clock.mono() - Math.min(maxBehindMs, heartbeatMs / 2);
     const nextMono = Math.max(dueMono, earliestMono) + heartbeatMs / heartbeatSteps;
     deadlines.at(nextMono, () => {
+      // First: one connection that throws must not end the heartbeat of all.
+      this.beat(nextMono);
       this.step = (this.step + 1) % heartbeatSteps;
       for (const connection of this.steps[this.step] ?? []) {
         connection.outbox?.nudge();
@@ -269,7 +271,6 @@ export class Connections {
         connection.wasHeard = false;
         if (connection.isOpen) supervisor.ping(connection.transport);
       }
-      this.beat(nextMono);
     });
   }
 }

@@ -68,10 +68,6 @@ export class Outbox {
     this.acked = after;
   }
 
-  get isLive(): boolean {
-    return this.mode === "live";
-  }
-
   /** Sends what there is to send and what the window allows. */
   pump(): void {
     const { hub } = this.context;

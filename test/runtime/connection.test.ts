@@ -195,6 +195,24 @@ describe("a heartbeat", () => {
     expect(tab.transport.pings).toBe(2);
   });
 
+  it("goes on for everybody when one transport throws", async () => {
+    const { connect, start, clock, settle } = await runtimeUnderTest({ heartbeatMs });
+    const broken = await connect("alice");
+    const tab = await connect("bob");
+    // Blocked by its socket, it is asked again with every heartbeat whether there is room.
+    broken.transport.bufferedBytes = Number.POSITIVE_INFINITY;
+    await start();
+    await settle();
+    Object.defineProperty(broken.transport, "bufferedBytes", {
+      get: () => {
+        throw new Error("broken");
+      },
+    });
+    await clock.advance(3 * heartbeatMs + lateMs);
+    expect(tab.transport.pings).toBe(3);
+    expect(tab.transport.ended).toBeUndefined();
+  });
+
   it("is answered by anything that is heard, and one missed ping is forgiven", async () => {
     const { connect, clock } = await runtimeUnderTest({ heartbeatMs });
     const tab = await connect("alice");
