@@ -4,6 +4,7 @@ import type { RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { DeadLettersQuery } from "./dead-letter.ts";
 import type { KnownKey, ReadLimit, RunRecord, RunsQuery } from "./event-log.ts";
 import { runsPage } from "./runs-page.ts";
+import { PreparedStatements } from "./sqlite-prepared.ts";
 import type { Cell } from "./sqlite-cells.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
 import { SqliteLetters } from "./sqlite-letters.ts";
@@ -23,13 +24,12 @@ interface StreamRow {
 }
 
 export class SqliteReader implements SqliteReads {
-  readonly #database: DatabaseSync;
   readonly #events: SqliteEvents;
   readonly #letters: SqliteLetters;
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #prepared: PreparedStatements;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#prepared = new PreparedStatements(database);
     this.#events = new SqliteEvents(database);
     this.#letters = new SqliteLetters(database);
   }
@@ -174,14 +174,7 @@ export class SqliteReader implements SqliteReads {
     return found === undefined ? undefined : takeRun(found);
   }
 
-  /** Prepared at first use; the texts are few and fixed. */
   #sql(text: string): StatementSync {
-    let statement = this.#prepared.get(text);
-    if (statement === undefined) {
-      statement = this.#database.prepare(text);
-      statement.setReturnArrays(true);
-      this.#prepared.set(text, statement);
-    }
-    return statement;
+    return this.#prepared.of(text);
   }
 }

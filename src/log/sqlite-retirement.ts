@@ -7,6 +7,7 @@ import { asRunId, asTenantId, type RunId, type StreamKey, streamOwner, type Tena
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { Retire, Retired, RetiredRange } from "./housekeeping.ts";
 import { cutOf, retiredReason, type RunSpan, unackedRange } from "./retire-rules.ts";
+import { PreparedStatements } from "./sqlite-prepared.ts";
 import { isCorruption, SqliteEvents } from "./sqlite-events.ts";
 import { noteHighWater } from "./sqlite-high-water.ts";
 import { SqliteLetters } from "./sqlite-letters.ts";
@@ -45,6 +46,7 @@ export class SqliteRetirement {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#prepared = new PreparedStatements(database);
     this.#events = new SqliteEvents(database);
     this.#letters = new SqliteLetters(database);
   }
@@ -186,17 +188,10 @@ export class SqliteRetirement {
     }
   }
 
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #prepared: PreparedStatements;
 
-  /** Prepared at first use; the texts are few and fixed. */
   #sql(text: string): StatementSync {
-    let statement = this.#prepared.get(text);
-    if (statement === undefined) {
-      statement = this.#database.prepare(text);
-      statement.setReturnArrays(true);
-      this.#prepared.set(text, statement);
-    }
-    return statement;
+    return this.#prepared.of(text);
   }
 }
 
