@@ -34,6 +34,7 @@ export interface RuncastOptions
     | "contamination"
     | "retentionMs"
     | "compactAfterMs"
+    | "breakers"
   > {
   /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;

@@ -124,6 +124,8 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
     claim: (...run) => write((log) => log.claim(...run)),
     saveCursors: (cursors) => write((log) => log.saveCursors(cursors)),
     quarantine: (entry) => write((log) => log.quarantine(entry)),
+    putDocument: (put) => write((log) => log.putDocument(put)),
+    documents: (query) => read((log) => log.documents(query)),
     retire: (ask) => write((log) => log.retire(ask)),
     compact: (ask) => write((log) => log.compact(ask)),
     deadLetters: (query) => read((log) => log.deadLetters(query)),

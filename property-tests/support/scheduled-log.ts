@@ -55,6 +55,8 @@ export function scheduledLog(log: EventLog, scheduler: Scheduler): ScheduledLog 
     claim: write("claim", log.claim),
     saveCursors: write("saveCursors", log.saveCursors),
     quarantine: write("quarantine", log.quarantine),
+    putDocument: write("putDocument", log.putDocument),
+    documents: read("documents", log.documents),
     retire: write("retire", log.retire),
     compact: write("compact", log.compact),
     deadLetters: read("deadLetters", log.deadLetters),

@@ -78,8 +78,22 @@ function principalOf(claims: JWTPayload, nowMs: number): Effect.Effect<UserPrinc
   if (!isUserId(sub)) return Effect.fail(refuse("`sub` must be a user id"));
   const tenantId = Object.hasOwn(claims, "tid") ? tid : defaultTenant;
   if (!isTenantId(tenantId)) return Effect.fail(refuse("`tid` must be a tenant id"));
-  return Effect.succeed({ kind: "user", tenantId, userId: sub, expiresAtMs });
+  const { iat, jti } = claims;
+  return Effect.succeed({
+    kind: "user",
+    tenantId,
+    userId: sub,
+    expiresAtMs,
+    tier: textClaim(claims["tier"]),
+    sessionId: textClaim(claims["sid"]) ?? textClaim(jti),
+    issuedAtMs: typeof iat === "number" && Number.isSafeInteger(iat) ? iat * 1_000 : undefined,
+  });
 }
+
+const maxClaimChars = 256;
+/** A claim that is no such text says nothing. */
+const textClaim = (claim: unknown): string | undefined =>
+  typeof claim === "string" && claim !== "" && claim.length <= maxClaimChars ? claim : undefined;
 
 /** A secret that is long enough, or an error that names the setting. */
 export function checkSecret(secret: string, setting: string): Effect.Effect<string, InvalidConfig> {

@@ -7,6 +7,12 @@ export interface UserPrincipal {
   readonly userId: UserId;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
+  /** What the credential says of its own: the tier whose limits hold. Undefined: the default tier. */
+  readonly tier?: string | undefined;
+  /** Names the session (`sid`, else `jti`), so that it can be revoked alone. Never shown. */
+  readonly sessionId?: string | undefined;
+  /** Milliseconds since 1970 (`iat`): a revocation cuts what was issued before it. */
+  readonly issuedAtMs?: number | undefined;
 }
 
 export type Right = "publish" | "admin";

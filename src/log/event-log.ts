@@ -13,6 +13,7 @@ import type { Mode, OnIllegal, Profile } from "../../protocol/http.ts";
 import type { DeviceId, Epoch, Fence, Offset, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-letter.ts";
+import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
 
 /** An event without its place: what a writer hands in. */
@@ -199,6 +200,10 @@ export interface EventLog {
   /** Keeps an event that may not be shown, with the reason (`onIllegal: "quarantine"`, late events). */
   quarantine(entry: QuarantineEntry): Promise<void>;
   deadLetters(query: DeadLettersQuery): Promise<DeadLettersPage>;
+  /** Writes, changes or removes a document; durable like an append. */
+  putDocument(put: PutDocument): Promise<PutAnswer>;
+  /** Documents of a kind, ascending by key in code points. */
+  documents(query: DocumentsQuery): Promise<readonly StoredDocument[]>;
   /**
    * Removes from each stream the beginning that is older than a moment, in slices. `first` moves up and no offset comes
    * again (L4). A living run holds its stream back: nothing from its first event on goes. An ended run goes whole, with

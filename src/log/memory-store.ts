@@ -5,6 +5,7 @@
 import type { DeviceId, Epoch, Fence, Offset, RunId, StreamKey, Seq, TenantId } from "../../protocol/ids.ts";
 import { refuseAppend } from "./append-rules.ts";
 import type { DeadLetter } from "./dead-letter.ts";
+import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type {
   Append,
   Appended,
@@ -54,6 +55,7 @@ export class MemoryStore {
   runs: MemoryRun[] = [];
   /** Oldest first, each with its place. */
   letters: { readonly place: number; readonly letter: DeadLetter }[] = [];
+  readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #tenants = new Map<TenantId, Map<RunId, MemoryRun>>();
   readonly #approvals = new Map<TenantId, Map<string, Set<MemoryRun>>>();
   #lastRun = 0;
@@ -163,6 +165,25 @@ export class MemoryStore {
       }
     }
     return total;
+  }
+
+  putDocument({ kind, key, value, expected }: PutDocument): PutAnswer {
+    const ofKind = entry(this.#documents, kind, () => new Map<string, StoredDocument>());
+    const version = ofKind.get(key)?.version ?? 0;
+    if (expected !== undefined && expected !== version) return { kind: "version_conflict", version };
+    if (value === undefined) {
+      ofKind.delete(key);
+      return { kind: "written", version: 0 };
+    }
+    ofKind.set(key, { kind, key, value, version: version + 1 });
+    return { kind: "written", version: version + 1 };
+  }
+
+  documents({ kind, prefix = "", after = "", limit }: DocumentsQuery): StoredDocument[] {
+    const found = [...(this.#documents.get(kind)?.values() ?? [])].filter(
+      ({ key }) => key.startsWith(prefix) && Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0,
+    );
+    return found.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))).slice(0, limit);
   }
 
   bury(letter: DeadLetter): void {

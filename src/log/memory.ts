@@ -112,6 +112,8 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
         const { page, next } = runsPage(found.reverse(), query.limit);
         return { entries: page.map(({ letter }) => letter), next };
       }),
+    putDocument: (put) => inGroup(() => store.putDocument(put)),
+    documents: (query) => now(() => store.documents(query)),
     retire: (ask) => inGroup(() => retire(store, ask)),
     compact: (ask) => inGroup(() => compact(store, ask)),
     watch: (listener) => listeners.watch(listener),

@@ -4,6 +4,7 @@
  */
 import type { Epoch, Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-letter.ts";
+import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
 import type { KnownKey, LedgerCount, ReadLimit, RunRecord, RunsQuery, SavedCursor } from "./event-log.ts";
 import type { Refused } from "./append-rules.ts";
@@ -24,6 +25,7 @@ export type RareWrite =
   | { readonly op: "claim"; readonly tenantId: TenantId; readonly runId: RunId }
   | { readonly op: "saveCursors"; readonly cursors: readonly SavedCursor[] }
   | { readonly op: "quarantine"; readonly entry: QuarantineEntry }
+  | { readonly op: "putDocument"; readonly put: PutDocument }
   | { readonly op: "retire"; readonly ask: Retire }
   | { readonly op: "compact"; readonly ask: Compact };
 
@@ -46,6 +48,7 @@ export type OtherAnswer =
   | { readonly kind: "claimed"; readonly claim: { readonly fence: Fence; readonly seq: Seq } | undefined }
   | { readonly kind: "retired"; readonly retired: Retired }
   | { readonly kind: "compacted"; readonly compacted: Compacted }
+  | { readonly kind: "put"; readonly put: PutAnswer }
   | { readonly kind: "done" };
 
 interface Bounds {
@@ -74,6 +77,7 @@ export interface SqliteReads {
   ): Map<string, KnownKey>;
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined;
   deadLetters(query: DeadLettersQuery, before: number | undefined): DeadLettersPage;
+  documents(query: DocumentsQuery): StoredDocument[];
   cursor(stream: StreamKey, device: string): number;
   /** A part of the streams, from the place that the part before named; `next` is null after the last. */
   ledger(stream: StreamKey | undefined, from: number): LedgerCount & { readonly next: number | null };

@@ -4,6 +4,8 @@ import type { RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import type { DeadLettersQuery } from "./dead-letter.ts";
 import type { KnownKey, ReadLimit, RunRecord, RunsQuery } from "./event-log.ts";
 import { runsPage } from "./runs-page.ts";
+import type { DocumentsQuery, StoredDocument } from "./documents.ts";
+import { SqliteDocuments } from "./sqlite-documents.ts";
 import { PreparedStatements } from "./sqlite-prepared.ts";
 import type { Cell } from "./sqlite-cells.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
@@ -26,12 +28,14 @@ interface StreamRow {
 export class SqliteReader implements SqliteReads {
   readonly #events: SqliteEvents;
   readonly #letters: SqliteLetters;
+  readonly #documents: SqliteDocuments;
   readonly #prepared: PreparedStatements;
 
   constructor(database: DatabaseSync) {
     this.#prepared = new PreparedStatements(database);
     this.#events = new SqliteEvents(database);
     this.#letters = new SqliteLetters(database);
+    this.#documents = new SqliteDocuments(database);
   }
 
   position(key: StreamKey) {
@@ -97,6 +101,10 @@ export class SqliteReader implements SqliteReads {
       known.set(name, { digest, seq, offset });
     }
     return known;
+  }
+
+  documents(query: DocumentsQuery): StoredDocument[] {
+    return this.#documents.list(query);
   }
 
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined {

@@ -145,6 +145,16 @@ const migrations: readonly string[] = [
     SELECT id, 'quarantined', stream, tenant, run_id, type, data, reason, time FROM quarantine;
   DROP TABLE quarantine;
   `,
+  `
+  -- Small things beside the streams: flags, revocations, subscriptions (see log/documents).
+  CREATE TABLE documents (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const schemaVersion = migrations.length;

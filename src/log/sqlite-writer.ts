@@ -11,6 +11,7 @@ import { Lru } from "./lru.ts";
 import type { PackedAppend } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
+import { SqliteDocuments } from "./sqlite-documents.ts";
 import { SqliteCompaction } from "./sqlite-compaction.ts";
 import { firstTimeOf } from "./sqlite-chunk.ts";
 import { lastRow, lastRun } from "./sqlite-high-water.ts";
@@ -62,6 +63,7 @@ export class SqliteWriter {
   #touched: RunState[] = [];
   readonly #sql: WriteStatements;
   readonly #letters: SqliteLetters;
+  readonly #documents: SqliteDocuments;
   readonly #retirement: SqliteRetirement;
   readonly #compaction: SqliteCompaction;
   /** What retention took is no longer what the counters say. */
@@ -76,6 +78,7 @@ export class SqliteWriter {
   constructor(database: DatabaseSync) {
     this.#sql = prepareWrites(database);
     this.#letters = new SqliteLetters(database);
+    this.#documents = new SqliteDocuments(database);
     this.#retirement = new SqliteRetirement(database);
     this.#compaction = new SqliteCompaction(database, this.#sql.insertChunk);
     this.#row = lastRow(database);
@@ -126,6 +129,8 @@ export class SqliteWriter {
         this.#letters.bury(id, { kind: "quarantined", ...write.entry });
         return { kind: "done" };
       }
+      case "putDocument":
+        return { kind: "put", put: this.#documents.put(write.put) };
       case "retire":
         // It looks at rows, and some of this very transaction are not written yet.
         this.flush();

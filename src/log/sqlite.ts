@@ -109,6 +109,12 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
     quarantine: async (entry) =>
       void (await write({ op: "quarantine", entry }, true, entry.data.length + writeOverheadBytes)),
     deadLetters: async (query) => read("deadLetters", query, pageBefore(query.before)),
+    putDocument: async (put) => {
+      const answer = await write({ op: "putDocument", put }, true, (put.value?.length ?? 0) + writeOverheadBytes);
+      if ("kind" in answer && answer.kind === "put") return answer.put;
+      throw new Error("the log's thread answered another question");
+    },
+    documents: (query) => read("documents", query),
     retire: async (ask) => {
       const answer = await write({ op: "retire", ask }, true, writeOverheadBytes);
       if ("kind" in answer && answer.kind === "retired") return answer.retired;

@@ -11,6 +11,7 @@ import { isExpected, NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { watchedLog } from "../log/watched-log.ts";
 import { Approvals } from "./approvals.ts";
+import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -38,6 +39,7 @@ export interface RuntimeParts {
   readonly service: RuntimeService;
   readonly runs: Runs;
   readonly supervisor: Supervisor;
+  readonly breakers: Breakers;
   /**
    * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
    * behind; the answer resolves after the last and never rejects.
@@ -58,6 +60,14 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const log = watchedLog(given.log, given);
   const supervisor = new Supervisor();
   const deadlines = new Deadlines(clock, (cause) => given.journal.write("error", "deadline.failed", { cause }));
+  const breakers = new Breakers({
+    supervisor,
+    deadlines,
+    clock,
+    settingsOf: (name) => given.breakers[name],
+    onTurn: ({ name, state, failures }, before) =>
+      given.journal.write(state === "open" ? "error" : "info", "breaker.turned", { name, before, state, failures }),
+  });
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log);
@@ -222,6 +232,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     service,
     runs,
     supervisor,
+    breakers,
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();

@@ -1,4 +1,5 @@
 /** What a runtime is made of, and its safe defaults. Durations in ms, sizes in bytes. */
+import type { BreakerSettings } from "../../machines/circuit-breaker.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { defaultLeaseMs } from "../../protocol/limits.ts";
@@ -47,6 +48,8 @@ export interface RuntimeOptions {
   readonly retentionMs?: number | undefined;
   /** From a run's end to the compaction of its deltas. */
   readonly compactAfterMs?: number | undefined;
+  /** By the breaker's name (`log`, `spool`, `web-push`, …): what is not as by default. */
+  readonly breakers?: Readonly<Record<string, Partial<BreakerSettings>>> | undefined;
 }
 
 export type Settings = Required<Omit<RuntimeOptions, "onCommand">> & Pick<RuntimeOptions, "onCommand">;
@@ -80,5 +83,6 @@ export function settingsOf(options: RuntimeOptions): Settings {
     contamination: options.contamination ?? "refuse",
     retentionMs: options.retentionMs ?? defaultRetentionMs,
     compactAfterMs: options.compactAfterMs ?? defaultCompactAfterMs,
+    breakers: options.breakers ?? {},
   };
 }

@@ -7,6 +7,7 @@ import { accountLaws, persistenceLaws } from "./event-log/account-laws.ts";
 import { appendLaws } from "./event-log/append-laws.ts";
 import { compactionLaws } from "./event-log/compaction-laws.ts";
 import { deadLetterLaws } from "./event-log/dead-letter-laws.ts";
+import { documentLaws, documentPersistenceLaws } from "./event-log/document-laws.ts";
 import type { LawBook, MadeLog, TestKit } from "./event-log/law.ts";
 import { readLaws } from "./event-log/read-laws.ts";
 import { retirementLaws, retirementPersistenceLaws } from "./event-log/retirement-laws.ts";
@@ -40,12 +41,14 @@ export function eventLogContract(name: string, make: () => Promise<MadeLog>, opt
     describe("runs", () => runLaws(book));
     describe("cursors, ledger, bells and end", () => accountLaws(book));
     describe("dead letters", () => deadLetterLaws(book));
+    describe("documents", () => documentLaws(book));
     describe("retirement", () => retirementLaws(book));
     describe("compaction", () => compactionLaws(book));
     if (options.persists === true) {
       describe("persistence", () => {
         persistenceLaws(book);
         retirementPersistenceLaws(book);
+        documentPersistenceLaws(book);
       });
     }
   });

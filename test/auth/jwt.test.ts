@@ -159,6 +159,7 @@ describe("a JWT with a shared secret", () => {
     });
     expect(await verdict(authenticator, token)).toEqual({
       kind: "user",
+      issuedAtMs: clock.now(),
       tenantId: "acme",
       userId: "bob",
       expiresAtMs: (nowSeconds + 60) * 1_000,

@@ -23,6 +23,7 @@ describe("the settings of a runtime", () => {
       contamination: "refuse",
       retentionMs: 7 * 24 * 3_600_000,
       compactAfterMs: 3_600_000,
+      breakers: {},
     });
     expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
   });
@@ -44,6 +45,7 @@ describe("the settings of a runtime", () => {
       contamination: "sanitize",
       retentionMs: 8,
       compactAfterMs: 0,
+      breakers: { log: { maxFailures: 1 } },
     };
     expect(settingsOf(said)).toEqual(said);
   });

@@ -45,6 +45,8 @@ export function faultyLog(log: EventLog): FaultyLog {
     ledger: guarded(log.ledger),
     quarantine: guarded(log.quarantine),
     deadLetters: guarded(log.deadLetters),
+    putDocument: guarded(log.putDocument),
+    documents: guarded(log.documents),
     retire: guarded(log.retire),
     compact: guarded(log.compact),
     watch: (listener) => log.watch(listener),

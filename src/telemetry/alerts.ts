@@ -1,0 +1,24 @@
+/**
+ * What an operator must know now: PORT. Whoever notices something raises an alert; rung 6 of the ladder carries it out
+ * (`fallback/system-alert`) and the journal has it in any case.
+ */
+export type Severity = "critical" | "warning";
+
+export interface Alert {
+  /** Stable: one name, one condition. `ContaminationRefused`, `BreakerOpen`… */
+  readonly name: string;
+  readonly severity: Severity;
+  /** One sentence for the operator: what, how much, since when. No payload, no token. */
+  readonly summary: string;
+  /** What tells two alerts of one name apart, e.g. the breaker. Low cardinality. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface Alerts {
+  /** Begins to hold, or holds still: told once until it is resolved. Never throws, never waits. */
+  raise(alert: Alert): void;
+  /** Does not hold any more. */
+  resolve(name: string, labels?: Readonly<Record<string, string>>): void;
+}
+
+export const silentAlerts: Alerts = { raise: () => {}, resolve: () => {} };
