@@ -21,4 +21,18 @@ export interface Alerts {
   resolve(name: string, labels?: Readonly<Record<string, string>>): void;
 }
 
+/** An alert as the operator is told of it. */
+export interface ToldAlert extends Alert {
+  readonly state: "firing" | "resolved";
+  /** ISO 8601 UTC. */
+  readonly startedAt: string;
+  /** ISO 8601 UTC; of a resolved one. */
+  readonly endedAt?: string | undefined;
+}
+
+/** Carries alerts to the operator. Rejects when the other side did not take them: they come again. */
+export interface AlertSink {
+  send(alerts: readonly ToldAlert[], signal: AbortSignal): Promise<void>;
+}
+
 export const silentAlerts: Alerts = { raise: () => {}, resolve: () => {} };
