@@ -209,6 +209,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       ...retention.counts,
       ...log.health(),
     }),
+    figures: () => ({ state: supervisor.state, stats: service.stats(), breakers: breakers.views() }),
     drain: Effect.promise(async () => {
       if (supervisor.state === "stopped") return;
       supervisor.tell({ type: "stop.requested" });

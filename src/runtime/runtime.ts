@@ -29,6 +29,7 @@ import type { Issue } from "../../protocol/json.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { Principal, PublisherPrincipal, UserPrincipal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
+import type { RuntimeFigures } from "./runtime-figures.ts";
 import type { Transport } from "./transport.ts";
 
 type Answer<Value> = Effect.Effect<Value, ExpectedError>;
@@ -113,8 +114,10 @@ export interface RuntimeService {
   open(connection: OpenConnection): Answer<Connection>;
   /** `starting`, `accepting`, `draining` or `stopped`: the supervisor's state. */
   readonly state: () => SupervisorState;
-  /** What `/metrics` shows; names as in `telemetry/metrics`. */
+  /** The plain numbers of what `/metrics` shows; names as in `telemetry/runtime-metrics`. */
   readonly stats: () => RuntimeStats;
+  /** All that metrics and alert rules are read off. */
+  readonly figures: () => RuntimeFigures;
   /** Stops taking, says goodbye, waits until all that was accepted is durable. */
   readonly drain: Effect.Effect<void>;
 }

@@ -32,6 +32,8 @@ export interface ToldAlert extends Alert {
 
 /** Carries alerts to the operator. Rejects when the other side did not take them: they come again. */
 export interface AlertSink {
+  /** Stable over restarts, as in `slack`: what it has not taken waits under it. */
+  readonly name: string;
   send(alerts: readonly ToldAlert[], signal: AbortSignal): Promise<void>;
 }
 

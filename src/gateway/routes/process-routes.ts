@@ -23,11 +23,9 @@ const metrics = ({ desk }: Call) =>
     kind: "bytes" as const,
     status: 200,
     body: prometheusText({
-      stats: desk.runtime.stats(),
-      state: desk.runtime.state(),
+      runtime: desk.runtime.figures(),
       process: processFigures(),
-      answers: desk.answers,
-      pendingSockets: desk.pending.count,
+      gateway: { answers: desk.answers, pendingSockets: desk.pending.count },
     }),
     headers: { "content-type": prometheusContentType },
   }));

@@ -1,0 +1,40 @@
+/**
+ * A metric: its name, its meaning, and how it is read off what the process counts. `metrics` lists them all,
+ * `prometheus` writes them down, and the alert rules are evaluated over the same samples, so the two cannot differ.
+ */
+import type { ProcessFigures } from "../platform/process-figures.ts";
+import type { RuntimeFigures } from "../runtime/runtime-figures.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Sample {
+  readonly labels?: Labels | undefined;
+  /** Of a histogram's parts, as in `_bucket`. */
+  readonly suffix?: string | undefined;
+  readonly value: number;
+}
+
+/** What metrics are read from. What is absent has no samples. */
+export interface Figures {
+  readonly runtime: RuntimeFigures;
+  readonly process?: ProcessFigures | undefined;
+  readonly gateway?: GatewayFigures | undefined;
+}
+
+export interface GatewayFigures {
+  /** HTTP answers by status. */
+  readonly answers: ReadonlyMap<number, number>;
+  /** Sockets without a credential. */
+  readonly pendingSockets: number;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  /** Counters in whole numbers; times in seconds, sizes in bytes, as Prometheus wants them. */
+  readonly read: (figures: Figures) => readonly Sample[];
+}
+
+/** One sample without labels; none when there is no value. */
+export const one = (value: number | undefined): readonly Sample[] => (value === undefined ? [] : [{ value }]);

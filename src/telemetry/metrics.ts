@@ -1,0 +1,7 @@
+/** Every metric of the house. The page on operations names them all, and a test holds the two equal. */
+import { breakerMetrics } from "./breaker-metrics.ts";
+import type { Metric } from "./metric.ts";
+import { processMetrics } from "./process-metrics.ts";
+import { runtimeMetrics } from "./runtime-metrics.ts";
+
+export const metrics: readonly Metric[] = [...runtimeMetrics, ...breakerMetrics, ...processMetrics];

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { metrics } from "../../src/telemetry/metrics.ts";
+import { prometheusText } from "../../src/telemetry/prometheus.ts";
+import { runtimeUnderTest } from "../support/runtime-under-test.ts";
+
+describe("the metrics", () => {
+  it("have one name each, in Prometheus' alphabet, and a meaning", () => {
+    const names = metrics.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, kind, help } of metrics) {
+      expect(name).toMatch(/^[a-z][a-z_]*$/);
+      expect(help, name).toMatch(/^[A-Z0-9].*\.$/);
+      if (kind === "counter") expect(name).toMatch(/_total$/);
+    }
+  });
+
+  it("show each breaker with its state, its health and how often it opened", async () => {
+    const { parts } = await runtimeUnderTest({ breakers: { email: { maxFailures: 1 } } });
+    parts.breakers.of("log");
+    parts.breakers.of("email").enter()?.failed();
+    const text = prometheusText({ runtime: parts.service.figures() });
+    expect(text).toContain('runcast_breaker_state{breaker="log",state="closed"} 1\n');
+    expect(text).toContain('runcast_breaker_state{breaker="email",state="open"} 1\n');
+    expect(text).toContain('runcast_breaker_state{breaker="email",state="closed"} 0\n');
+    expect(text).toContain('runcast_breaker_health{breaker="email"} 0\n');
+    expect(text).toContain('runcast_breaker_opened_total{breaker="email"} 1\n');
+  });
+
+  it("escape what labels hold", async () => {
+    const { parts } = await runtimeUnderTest();
+    parts.breakers.of('a"b\\c\nd');
+    const text = prometheusText({ runtime: parts.service.figures() });
+    expect(text).toContain(String.raw`runcast_breaker_health{breaker="a\"b\\c\nd"} 100`);
+  });
+});
