@@ -7,6 +7,7 @@ import { defineConfig } from "oxlint";
 const useClock =
   "Time, timers and chance come from the Clock port (src/platform/clock.ts): a simulated world must be able to run this.";
 const useGateway = "Only src/gateway talks to sockets.";
+const useGuardedRequest = "Calls to others go through src/fallback/guarded-request.ts.";
 const oneAuthority = "L12: only runtime/supervisor may write to a socket.";
 
 /** A module, or the modules of a pattern, that may not be imported; `importNames`: only these of it. */
@@ -168,6 +169,15 @@ export default defineConfig({
       },
     },
     { files: ["src/gateway/**"], rules: { "no-restricted-imports": imports(["ws", "http", "https", "http2", "net"]) } },
+    // The one way out to URLs that are not ours alone, and what judges where it leads.
+    {
+      files: ["src/fallback/**"],
+      rules: { "no-restricted-globals": ["error", ...clockGlobals, { name: "fetch", message: useGuardedRequest }] },
+    },
+    {
+      files: ["src/fallback/guarded-request.ts", "src/fallback/egress-rules.ts", "src/fallback/public-address.ts"],
+      rules: { "no-restricted-imports": imports(["http", "https", "net"]) },
+    },
     { files: ["src/log/**"], rules: { "no-restricted-imports": imports(["sqlite"]) } },
     {
       files: ["src/runtime/supervisor.ts"],

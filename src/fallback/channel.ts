@@ -3,6 +3,7 @@
  * `system-alert` tells the operator. `runtime/escalations` calls them, each behind its breaker; nothing else does.
  */
 import type { TenantId, UserId } from "../../protocol/ids.ts";
+import type { Contacts } from "./contacts.ts";
 
 export type ChannelName = "web-push" | "webhook" | "email" | "sms";
 
@@ -37,8 +38,10 @@ export interface Channel {
   /** Rung of the ladder: 4 emergency, 5 alternative. */
   readonly rung: 4 | 5;
   /**
-   * Tells it once. Rejects when the other side did not take it: that counts against the channel, and what became of it
-   * may be unknown, so the same `id` may come again.
+   * Tells it once, to the addresses that `contacts` gives. Rejects when the other side did not take it; what became of
+   * it may be unknown, so the same `id` may come again. It is done within seconds, whatever the other side does.
+   *
+   * Fails: `NotTaken` by our own channels; `speaksAgainstChannel` (`not-taken`) says whether the breaker counts it.
    */
-  tell(notice: Notice, signal: AbortSignal): Promise<Told>;
+  tell(notice: Notice, signal: AbortSignal, contacts: Contacts): Promise<Told>;
 }
