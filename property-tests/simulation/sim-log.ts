@@ -126,6 +126,8 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
     quarantine: (entry) => write((log) => log.quarantine(entry)),
     putDocument: (put) => write((log) => log.putDocument(put)),
     documents: (query) => read((log) => log.documents(query)),
+    outbox: (query) => read((log) => log.outbox(query)),
+    moveOutbox: (move) => write((log) => log.moveOutbox(move)),
     retire: (ask) => write((log) => log.retire(ask)),
     compact: (ask) => write((log) => log.compact(ask)),
     deadLetters: (query) => read((log) => log.deadLetters(query)),

@@ -57,6 +57,8 @@ export function scheduledLog(log: EventLog, scheduler: Scheduler): ScheduledLog 
     quarantine: write("quarantine", log.quarantine),
     putDocument: write("putDocument", log.putDocument),
     documents: read("documents", log.documents),
+    outbox: read("outbox", log.outbox),
+    moveOutbox: write("moveOutbox", log.moveOutbox),
     retire: write("retire", log.retire),
     compact: write("compact", log.compact),
     deadLetters: read("deadLetters", log.deadLetters),

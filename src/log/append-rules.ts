@@ -57,6 +57,9 @@ export function assertAppend(append: Append): void {
     }
     if (expectedSeq !== 0) throw new TypeError("a run is created with expectedSeq 0");
   }
+  for (const index of append.escalate ?? []) {
+    if (append.events[index] === undefined) throw new TypeError("`escalate` names events of its append by their index");
+  }
   let names: Set<string> | undefined;
   for (const { key, data } of append.events) {
     // It has no UTF-8 form: a store would give another text back.

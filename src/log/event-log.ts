@@ -15,6 +15,7 @@ import type { TerminalState } from "../../protocol/run-view.ts";
 import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-letter.ts";
 import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
+import type { MoveOutbox, OutboxMoved, OutboxPage, OutboxQuery } from "./outbox.ts";
 
 /** An event without its place: what a writer hands in. */
 export interface NewEvent {
@@ -82,6 +83,8 @@ export interface Append {
     /** Approvals that this batch opens: makes them findable by id. */
     readonly approvals?: readonly string[] | undefined;
   };
+  /** Indexes of the events that get a row in the outbox, ascending. */
+  readonly escalate?: readonly number[] | undefined;
   /** `os`: commit without waiting for the disk (`performance` mode). Default `fsync`. */
   readonly durability?: "fsync" | "os" | undefined;
 }
@@ -144,6 +147,8 @@ export interface Bell {
   readonly epoch: Epoch;
   readonly head: Offset;
   readonly events?: readonly StoredEvent[] | undefined;
+  /** Of `events`, those that got a row in the outbox. */
+  readonly escalated?: readonly StoredEvent[] | undefined;
 }
 
 export interface RunsQuery {
@@ -193,7 +198,10 @@ export interface EventLog {
   approval(tenantId: TenantId, approvalId: string, stream?: StreamKey): Promise<RunRecord | undefined>;
   /** Takes a living run over: a fence greater than any before it, or undefined when there is no such living run. */
   claim(tenantId: TenantId, runId: RunId): Promise<{ readonly fence: Fence; readonly seq: Seq } | undefined>;
-  /** Moves cursors forward; one that would go back changes nothing. */
+  /**
+   * Moves cursors forward; one that would go back changes nothing. In the same transaction it takes away what waits or is
+   * exhausted in the outbox up to there: what is acknowledged needs no notice.
+   */
   saveCursors(cursors: readonly SavedCursor[]): Promise<void>;
   cursor(stream: StreamKey, device: DeviceId): Promise<Offset>;
   ledger(stream?: StreamKey): Promise<LedgerCount>;
@@ -204,10 +212,13 @@ export interface EventLog {
   putDocument(put: PutDocument): Promise<PutAnswer>;
   /** Documents of a kind, ascending by key in code points. */
   documents(query: DocumentsQuery): Promise<readonly StoredDocument[]>;
+  outbox(query: OutboxQuery): Promise<OutboxPage>;
+  /** Moves a row of the outbox, or takes it away; durable like an append. */
+  moveOutbox(move: MoveOutbox): Promise<OutboxMoved>;
   /**
    * Removes from each stream the beginning that is older than a moment, in slices. `first` moves up and no offset comes
    * again (L4). A living run holds its stream back: nothing from its first event on goes. An ended run goes whole, with
-   * its record, keys and approvals, or stays whole. What was not acknowledged is dead from then on and named (L10).
+   * its record, keys and approvals, or stays whole; rows of the outbox go with their events. What was not acknowledged is dead from then on and named (L10).
    *
    * Times ascend along a stream. Where the clock was set back and they do not, what stands between an old and a young
    * event may go with either.

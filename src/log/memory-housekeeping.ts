@@ -52,6 +52,7 @@ function retireFrom(
   for (const [name, { offset }] of stream.keys) if (offset <= cut) stream.keys.delete(name);
   for (const offset of stream.cuts.keys()) if (offset <= cut) stream.cuts.delete(offset);
   stream.events = stream.events.filter(({ offset }) => offset > cut);
+  store.outbox.retire(key, cut);
   stream.first = cut + 1;
   const unacked = unackedRange(first, cut, acked);
   const dead = unacked === undefined ? 0 : unacked.upto + 1 - unacked.from;

@@ -19,9 +19,10 @@ import type {
   Slice,
   StoredEvent,
 } from "./event-log.ts";
+import { MemoryOutbox } from "./memory-outbox.ts";
 import { sliceAfter } from "./memory-slice.ts";
 import type { Cuts } from "./merged-delta.ts";
-import { storedEvent } from "./stored-event.ts";
+import { escalatedOf, storedEvent } from "./stored-event.ts";
 
 export interface MemoryRun {
   /** Order of creation, from 1. */
@@ -46,7 +47,11 @@ export interface MemoryStream {
   dead: number;
 }
 
-export type Written = { readonly answer: Appended; readonly events: readonly StoredEvent[] };
+export interface Written {
+  readonly answer: Appended;
+  readonly events: readonly StoredEvent[];
+  readonly escalated?: readonly StoredEvent[] | undefined;
+}
 
 export class MemoryStore {
   readonly epoch: Epoch;
@@ -55,6 +60,7 @@ export class MemoryStore {
   runs: MemoryRun[] = [];
   /** Oldest first, each with its place. */
   letters: { readonly place: number; readonly letter: DeadLetter }[] = [];
+  readonly outbox = new MemoryOutbox();
   readonly #documents = new Map<string, Map<string, StoredDocument>>();
   readonly #tenants = new Map<TenantId, Map<RunId, MemoryRun>>();
   readonly #approvals = new Map<TenantId, Map<string, Set<MemoryRun>>>();
@@ -114,8 +120,10 @@ export class MemoryStore {
       return stored;
     });
     const offset = stream.head;
+    const escalated = escalatedOf(append, events);
+    for (const event of escalated ?? []) this.outbox.add(append.stream, event);
     if (run === undefined || target === undefined) {
-      return { answer: { kind: "appended", epoch: this.epoch, offset, seq: 0, fence: 0 }, events };
+      return { answer: { kind: "appended", epoch: this.epoch, offset, seq: 0, fence: 0 }, events, escalated };
     }
     run.record = { ...run.record, seq, lastOffset: offset, ended: target.ended };
     if (target.ended !== undefined) stream.living.delete(run);
@@ -123,7 +131,7 @@ export class MemoryStore {
       const ofTenant = entry(this.#approvals, target.tenantId, () => new Map<string, Set<MemoryRun>>());
       entry(ofTenant, id, () => new Set()).add(run);
     }
-    return { answer: { kind: "appended", epoch: this.epoch, offset, seq, fence: run.record.fence }, events };
+    return { answer: { kind: "appended", epoch: this.epoch, offset, seq, fence: run.record.fence }, events, escalated };
   }
 
   claim(tenantId: TenantId, runId: RunId): { readonly fence: Fence; readonly seq: Seq } | undefined {
@@ -138,6 +146,7 @@ export class MemoryStore {
     if (stream === undefined || offset > stream.head) return;
     if (offset > (stream.cursors.get(device) ?? 0)) stream.cursors.set(device, offset);
     stream.acked = Math.max(stream.acked, offset);
+    this.outbox.acked(key, offset);
   }
 
   /** Of the runs that opened an approval, the one that was made last. */

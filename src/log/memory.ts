@@ -54,9 +54,9 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
     append: (append) =>
       inGroup(() => {
         assertAppend(append);
-        const { answer, events } = store.append(append);
+        const { answer, events, escalated } = store.append(append);
         if (answer.kind === "appended") {
-          listeners.ring({ stream: append.stream, epoch: answer.epoch, head: answer.offset, events });
+          listeners.ring({ stream: append.stream, epoch: answer.epoch, head: answer.offset, events, escalated });
         }
         return answer;
       }),
@@ -114,6 +114,9 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
       }),
     putDocument: (put) => inGroup(() => store.putDocument(put)),
     documents: (query) => now(() => store.documents(query)),
+    outbox: (query) => now(() => store.outbox.page(query)),
+    moveOutbox: (move) =>
+      inGroup(() => store.outbox.move(move, (store.streams.get(move.stream)?.acked ?? 0) >= move.offset)),
     retire: (ask) => inGroup(() => retire(store, ask)),
     compact: (ask) => inGroup(() => compact(store, ask)),
     watch: (listener) => listeners.watch(listener),

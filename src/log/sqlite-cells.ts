@@ -16,6 +16,13 @@ export interface PackedAppend {
   readonly run?: Append["run"];
   readonly keys: readonly PackedKey[];
   readonly chunks: readonly Chunk[];
+  readonly escalations: readonly PackedEscalation[];
+}
+
+/** What a row of the outbox says of its event. */
+export interface PackedEscalation extends Pick<NewEvent, "id" | "type" | "time" | "threadId"> {
+  /** Of its event in the append. */
+  readonly index: number;
 }
 
 export interface PackedKey {
@@ -50,6 +57,8 @@ export class CellReader {
   }
 }
 
+const noIndexes: readonly number[] = [];
+
 export function putPlaced(cells: Cell[], { firstOffset, runId, firstSeq, meta, data }: PlacedChunk): void {
   cells.push(firstOffset, runId ?? null, firstSeq ?? null, meta, data);
 }
@@ -60,7 +69,7 @@ export function takePlaced(from: CellReader): PlacedChunk {
   return { firstOffset, runId: runId === undefined ? undefined : asRunId(runId), firstSeq, meta, data };
 }
 
-export function putAppend(cells: Cell[], { stream, run, events }: Append): void {
+export function putAppend(cells: Cell[], { stream, run, events, escalate = noIndexes }: Append): void {
   cells.push(stream, run === undefined ? null : run.tenantId);
   if (run !== undefined) putRun(cells, run);
   putKeys(cells, events);
@@ -72,6 +81,11 @@ export function putAppend(cells: Cell[], { stream, run, events }: Append): void 
     at += count;
   }
   cells[countAt] = chunkCount;
+  cells.push(escalate.length);
+  for (const index of escalate) {
+    const { id, type, time, threadId } = events[index] as NewEvent;
+    cells.push(index, id, type, time, threadId ?? null);
+  }
 }
 
 export function takeAppend(from: CellReader): PackedAppend {
@@ -86,7 +100,12 @@ export function takeAppend(from: CellReader): PackedAppend {
   for (let left = from.number(); left > 0; left--) {
     chunks.push({ count: from.number(), meta: from.text(), data: from.text() });
   }
-  return { stream, run, keys, chunks };
+  const escalations: PackedEscalation[] = [];
+  for (let left = from.number(); left > 0; left--) {
+    const [index, id, type] = [from.number(), from.text(), from.text()];
+    escalations.push({ index, id, type, time: from.text(), threadId: from.textOrNone() });
+  }
+  return { stream, run, keys, chunks, escalations };
 }
 
 function putRun(cells: Cell[], { runId, expectedSeq, fence, ended, create, approvals }: NonNullable<Append["run"]>) {

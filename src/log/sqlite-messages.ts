@@ -7,6 +7,7 @@ import type { DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "./dead-
 import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type { Compact, Compacted, Retire, Retired } from "./housekeeping.ts";
 import type { KnownKey, LedgerCount, ReadLimit, RunRecord, RunsQuery, SavedCursor } from "./event-log.ts";
+import type { MoveOutbox, OutboxMoved, OutboxPage, OutboxQuery } from "./outbox.ts";
 import type { Refused } from "./append-rules.ts";
 import type { Cell } from "./sqlite-cells.ts";
 
@@ -26,6 +27,7 @@ export type RareWrite =
   | { readonly op: "saveCursors"; readonly cursors: readonly SavedCursor[] }
   | { readonly op: "quarantine"; readonly entry: QuarantineEntry }
   | { readonly op: "putDocument"; readonly put: PutDocument }
+  | { readonly op: "moveOutbox"; readonly move: MoveOutbox }
   | { readonly op: "retire"; readonly ask: Retire }
   | { readonly op: "compact"; readonly ask: Compact };
 
@@ -49,6 +51,7 @@ export type OtherAnswer =
   | { readonly kind: "retired"; readonly retired: Retired }
   | { readonly kind: "compacted"; readonly compacted: Compacted }
   | { readonly kind: "put"; readonly put: PutAnswer }
+  | { readonly kind: "outbox"; readonly outbox: OutboxMoved }
   | { readonly kind: "done" };
 
 interface Bounds {
@@ -78,6 +81,7 @@ export interface SqliteReads {
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined;
   deadLetters(query: DeadLettersQuery, before: number | undefined): DeadLettersPage;
   documents(query: DocumentsQuery): StoredDocument[];
+  outbox(query: OutboxQuery, after: number | undefined): OutboxPage;
   cursor(stream: StreamKey, device: string): number;
   /** A part of the streams, from the place that the part before named; `next` is null after the last. */
   ledger(stream: StreamKey | undefined, from: number): LedgerCount & { readonly next: number | null };

@@ -6,6 +6,8 @@ import type { KnownKey, ReadLimit, RunRecord, RunsQuery } from "./event-log.ts";
 import { runsPage } from "./runs-page.ts";
 import type { DocumentsQuery, StoredDocument } from "./documents.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
+import type { OutboxQuery } from "./outbox.ts";
+import { SqliteOutbox } from "./sqlite-outbox.ts";
 import { PreparedStatements } from "./sqlite-prepared.ts";
 import type { Cell } from "./sqlite-cells.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
@@ -29,6 +31,7 @@ export class SqliteReader implements SqliteReads {
   readonly #events: SqliteEvents;
   readonly #letters: SqliteLetters;
   readonly #documents: SqliteDocuments;
+  readonly #outbox: SqliteOutbox;
   readonly #prepared: PreparedStatements;
 
   constructor(database: DatabaseSync) {
@@ -36,6 +39,7 @@ export class SqliteReader implements SqliteReads {
     this.#events = new SqliteEvents(database);
     this.#letters = new SqliteLetters(database);
     this.#documents = new SqliteDocuments(database);
+    this.#outbox = new SqliteOutbox(database);
   }
 
   position(key: StreamKey) {
@@ -105,6 +109,10 @@ export class SqliteReader implements SqliteReads {
 
   documents(query: DocumentsQuery): StoredDocument[] {
     return this.#documents.list(query);
+  }
+
+  outbox(query: OutboxQuery, after: number | undefined) {
+    return this.#outbox.page(query, query.stream === undefined ? undefined : this.#stream(query.stream).id, after);
   }
 
   approval(tenantId: TenantId, approvalId: string, stream: StreamKey | undefined): RunRecord | undefined {

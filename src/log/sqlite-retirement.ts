@@ -104,6 +104,7 @@ export class SqliteRetirement {
     this.#sql("UPDATE streams SET first = ?, dead = dead + ? WHERE id = ?").run(cut + 1, dead, id);
     this.#sql("DELETE FROM dead_letters WHERE stream = ? AND offset <= ?").run(id, cut);
     this.#sql("DELETE FROM keys WHERE owner = ? AND offset <= ?").run(-id, cut);
+    this.#sql("DELETE FROM outbox WHERE stream = ? AND offset <= ?").run(id, cut);
     this.#sql("INSERT INTO rubbish (owner) VALUES (?) ON CONFLICT DO NOTHING").run(-id);
     if (unacked !== undefined && fresh > 0) {
       const { tenantId } = streamOwner(key);

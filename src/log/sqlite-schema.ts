@@ -154,6 +154,24 @@ const migrations: readonly string[] = [
     version INTEGER NOT NULL,
     PRIMARY KEY (kind, key)
   ) STRICT, WITHOUT ROWID;
+
+  -- What must be told if nobody acknowledges it (see log/outbox).
+  CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    run_id TEXT,
+    thread TEXT,
+    time TEXT NOT NULL,
+    state TEXT NOT NULL,
+    note TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    UNIQUE (stream, offset)
+  ) STRICT;
+  -- What is told stays as a mark: who looks for the rest must not walk over it.
+  CREATE INDEX outbox_open ON outbox (id) WHERE state <> 'told';
   `,
 ];
 

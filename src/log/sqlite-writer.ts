@@ -4,7 +4,6 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
-import type { TerminalState } from "../../protocol/run-view.ts";
 import { type Refused, refuseAppend } from "./append-rules.ts";
 import type { KnownKey, NewRun, SavedCursor } from "./event-log.ts";
 import { Lru } from "./lru.ts";
@@ -12,8 +11,10 @@ import type { PackedAppend } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
+import { SqliteOutbox } from "./sqlite-outbox.ts";
 import { SqliteCompaction } from "./sqlite-compaction.ts";
 import { firstTimeOf } from "./sqlite-chunk.ts";
+import type { RunState, StreamState } from "./sqlite-counters.ts";
 import { lastRow, lastRun } from "./sqlite-high-water.ts";
 import { SqliteLetters } from "./sqlite-letters.ts";
 import { SqliteRetirement } from "./sqlite-retirement.ts";
@@ -24,38 +25,6 @@ import { prepareWrites, type WriteStatements } from "./sqlite-statements.ts";
 const maxStreams = 50_000;
 const maxRuns = 50_000;
 
-interface StreamState {
-  readonly id: number;
-  readonly key: StreamKey;
-  head: number;
-  /** No event of it is older; undefined while it has none. */
-  oldest: string | undefined;
-  /** Whether the file has `oldest`. */
-  oldestWritten: boolean;
-  /** Whether the file has this head. */
-  written: boolean;
-}
-
-interface RunState {
-  readonly id: number;
-  readonly stream: StreamState["key"];
-  readonly runId: RunId;
-  readonly firstOffset: number;
-  fence: Fence;
-  seq: Seq;
-  lastOffset: number;
-  ended: TerminalState | undefined;
-  endedAt: string | undefined;
-  /** What its row lacks. `changed`: its fence or end, dearer to write because an index knows who lives. */
-  lacks: "nothing" | "progress" | "changed" | RowToInsert;
-}
-
-/** A run made in this transaction. Its row is written last, as it is by then: often it has already ended. */
-interface RowToInsert {
-  readonly stream: number;
-  readonly create: NewRun;
-}
-
 export class SqliteWriter {
   readonly #streams = new Lru<string, StreamState>(maxStreams);
   readonly #runs = new Lru<string, RunState>(maxRuns);
@@ -64,6 +33,7 @@ export class SqliteWriter {
   readonly #sql: WriteStatements;
   readonly #letters: SqliteLetters;
   readonly #documents: SqliteDocuments;
+  readonly #outbox: SqliteOutbox;
   readonly #retirement: SqliteRetirement;
   readonly #compaction: SqliteCompaction;
   /** What retention took is no longer what the counters say. */
@@ -79,6 +49,7 @@ export class SqliteWriter {
     this.#sql = prepareWrites(database);
     this.#letters = new SqliteLetters(database);
     this.#documents = new SqliteDocuments(database);
+    this.#outbox = new SqliteOutbox(database);
     this.#retirement = new SqliteRetirement(database);
     this.#compaction = new SqliteCompaction(database, this.#sql.insertChunk);
     this.#row = lastRow(database);
@@ -131,6 +102,8 @@ export class SqliteWriter {
       }
       case "putDocument":
         return { kind: "put", put: this.#documents.put(write.put) };
+      case "moveOutbox":
+        return { kind: "outbox", outbox: this.#outbox.move(write.move) };
       case "retire":
         // It looks at rows, and some of this very transaction are not written yet.
         this.flush();
@@ -165,7 +138,7 @@ export class SqliteWriter {
     this.#runs.trim();
   }
 
-  #insertEvents({ chunks, keys }: PackedAppend, stream: StreamState, run: RunState | undefined): void {
+  #insertEvents({ chunks, keys, escalations }: PackedAppend, stream: StreamState, run: RunState | undefined): void {
     const [offsetBefore, seqBefore] = [stream.head, run?.seq ?? 0];
     if (stream.oldest === undefined) {
       stream.oldest = firstTimeOf(chunks[0]?.meta ?? "");
@@ -193,6 +166,7 @@ export class SqliteWriter {
       const [owner, seq] = run === undefined ? [-stream.id, 0] : [run.id, seqBefore + 1 + index];
       this.#sql.insertKey.run(owner, key.name, key.digest, seq, offsetBefore + 1 + index);
     }
+    this.#outbox.add(stream.id, offsetBefore, run?.runId, escalations);
     if (!stream.written) return;
     stream.written = false;
     this.#grown.push(stream);
@@ -222,6 +196,7 @@ export class SqliteWriter {
     if (stream === undefined || offset > stream.head || offset <= 0) return;
     this.#sql.upsertCursor.run(stream.id, device, offset);
     this.#sql.raiseAcked.run(offset, stream.id, offset);
+    this.#outbox.acked(stream.id, offset);
   }
 
   #knownKey(owner: number, name: string): KnownKey | undefined {

@@ -7,13 +7,13 @@ import { assertAppend } from "./append-rules.ts";
 import { bells } from "./bells.ts";
 import { logClosed } from "./closed.ts";
 import type { Append, Appended, EventLog, LedgerCount, StoredEvent } from "./event-log.ts";
-import { pageBefore } from "./runs-page.ts";
+import { pageAfter, pageBefore } from "./runs-page.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteQueue } from "./sqlite-queue.ts";
 import { SqliteReadPath } from "./sqlite-read-path.ts";
 import { takeRunEvents, takeSlice } from "./sqlite-slice.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
-import { storedEvent } from "./stored-event.ts";
+import { escalatedOf, storedEvent } from "./stored-event.ts";
 
 export interface SqliteLogOptions {
   /**
@@ -65,7 +65,8 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
       const settle = (answer: Placed | OtherAnswer) => {
         if ("kind" in answer) return resolve(answer as Appended);
         const [offset, seq, fence] = answer;
-        listeners.ring({ stream: what.stream, epoch, head: offset, events: eventsOf(what, offset, seq) });
+        const events = eventsOf(what, offset, seq);
+        listeners.ring({ stream: what.stream, epoch, head: offset, events, escalated: escalatedOf(what, events) });
         return resolve({ kind: "appended", epoch, offset, seq, fence });
       };
       const fsync = (what.durability ?? options.durability) !== "os";
@@ -115,6 +116,12 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
       throw new Error("the log's thread answered another question");
     },
     documents: (query) => read("documents", query),
+    outbox: async (query) => read("outbox", query, pageAfter(query.after)),
+    moveOutbox: async (move) => {
+      const answer = await write({ op: "moveOutbox", move }, true, (move.note?.length ?? 0) + writeOverheadBytes);
+      if ("kind" in answer && answer.kind === "outbox") return answer.outbox;
+      throw new Error("the log's thread answered another question");
+    },
     retire: async (ask) => {
       const answer = await write({ op: "retire", ask }, true, writeOverheadBytes);
       if ("kind" in answer && answer.kind === "retired") return answer.retired;

@@ -3,7 +3,7 @@
  * rung by the bell are equal to the letter (L15).
  */
 import type { Offset, RunId, Seq } from "../../protocol/ids.ts";
-import type { NewEvent, StoredEvent } from "./event-log.ts";
+import type { Append, NewEvent, StoredEvent } from "./event-log.ts";
 
 type Writable<Shape> = { -readonly [Key in keyof Shape]: Shape[Key] };
 
@@ -19,4 +19,9 @@ export function storedEvent(event: NewEvent, offset: Offset, runId?: RunId, seq?
   if (event.repaired === true) stored.repaired = true;
   if (event.traceparent !== undefined) stored.traceparent = event.traceparent;
   return stored;
+}
+
+/** Of the events of an append, those that got a row in the outbox. */
+export function escalatedOf({ escalate }: Append, events: readonly StoredEvent[]): readonly StoredEvent[] | undefined {
+  return escalate && events.filter((_, index) => escalate.includes(index));
 }

@@ -9,6 +9,7 @@ import { compactionLaws } from "./event-log/compaction-laws.ts";
 import { deadLetterLaws } from "./event-log/dead-letter-laws.ts";
 import { documentLaws, documentPersistenceLaws } from "./event-log/document-laws.ts";
 import type { LawBook, MadeLog, TestKit } from "./event-log/law.ts";
+import { outboxLaws, outboxPersistenceLaws } from "./event-log/outbox-laws.ts";
 import { readLaws } from "./event-log/read-laws.ts";
 import { retirementLaws, retirementPersistenceLaws } from "./event-log/retirement-laws.ts";
 import { runLaws } from "./event-log/run-laws.ts";
@@ -42,6 +43,7 @@ export function eventLogContract(name: string, make: () => Promise<MadeLog>, opt
     describe("cursors, ledger, bells and end", () => accountLaws(book));
     describe("dead letters", () => deadLetterLaws(book));
     describe("documents", () => documentLaws(book));
+    describe("outbox", () => outboxLaws(book));
     describe("retirement", () => retirementLaws(book));
     describe("compaction", () => compactionLaws(book));
     if (options.persists === true) {
@@ -49,6 +51,7 @@ export function eventLogContract(name: string, make: () => Promise<MadeLog>, opt
         persistenceLaws(book);
         retirementPersistenceLaws(book);
         documentPersistenceLaws(book);
+        outboxPersistenceLaws(book);
       });
     }
   });

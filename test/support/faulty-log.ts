@@ -47,6 +47,8 @@ export function faultyLog(log: EventLog): FaultyLog {
     deadLetters: guarded(log.deadLetters),
     putDocument: guarded(log.putDocument),
     documents: guarded(log.documents),
+    outbox: guarded(log.outbox),
+    moveOutbox: guarded(log.moveOutbox),
     retire: guarded(log.retire),
     compact: guarded(log.compact),
     watch: (listener) => log.watch(listener),
