@@ -2,6 +2,7 @@
 export * from "./close-codes.ts";
 export * from "./codec.ts";
 export * from "./event.ts";
+export * from "./flags.ts";
 export * from "./frames.ts";
 export * from "./http.ts";
 export * from "./ids.ts";

@@ -12,6 +12,8 @@ export class InvalidInput extends Data.TaggedError("InvalidInput")<{
   readonly code: "invalid" | "invalid_event";
   readonly path: string;
   readonly message: string;
+  /** Every name that would be right. */
+  readonly known?: readonly string[] | undefined;
 }> {}
 
 /** No credential, or one that does not hold. */
@@ -70,6 +72,12 @@ export class AlreadyResolved extends Data.TaggedError("AlreadyResolved")<{
   readonly resolution: { readonly decision: "approve" | "deny"; readonly by?: string | undefined };
 }> {}
 
+/** The flags stand at another version, or there is nothing before it. */
+export class FlagsConflict extends Data.TaggedError("FlagsConflict")<{
+  readonly version: number;
+  readonly message: string;
+}> {}
+
 export class TooLarge extends Data.TaggedError("TooLarge")<{ readonly maxBytes: number }> {}
 
 export class TooMany extends Data.TaggedError("TooMany")<{ readonly message: string; readonly retryAfterMs: number }> {}
@@ -109,6 +117,7 @@ export type ExpectedError =
   | KeyConflict
   | Contaminated
   | AlreadyResolved
+  | FlagsConflict
   | TooLarge
   | TooMany
   | NotAccepting
@@ -128,6 +137,7 @@ const expectedErrors = [
   KeyConflict,
   Contaminated,
   AlreadyResolved,
+  FlagsConflict,
   TooLarge,
   TooMany,
   NotAccepting,

@@ -109,7 +109,7 @@ type Doors = GatewayOptions & { readonly journal: Journal };
 function embedded(parts: RuntimeParts, log: EventLog, options: Doors, nextId: () => string): Runcast {
   const gateway = new Gateway(options);
   const { journal } = options;
-  const { service, runs, supervisor } = parts;
+  const { service, runs, supervisor, flags } = parts;
   const attached: (() => void)[] = [];
   return {
     runtime: service,
@@ -141,6 +141,11 @@ function embedded(parts: RuntimeParts, log: EventLog, options: Doors, nextId: ()
     },
     run: (runId, tenantId = defaultTenant) =>
       Effect.runPromise(service.run(application, asTenantId(tenantId), asRunId(runId))),
+    flags: {
+      get: () => flags.get(),
+      set: (patch, expectedVersion) => flags.set(patch, application.name, expectedVersion),
+      rollback: () => flags.rollback(application.name),
+    },
     attach: (server) => {
       attached.push(gateway.attach(server));
     },

@@ -26,12 +26,12 @@ const maxLegal = 64;
 type Table = { readonly [Tag in ExpectedError["_tag"]]: (error: Extract<ExpectedError, { _tag: Tag }>) => Refusal };
 
 const table: Table = {
-  InvalidInput: ({ code, path, message }) => ({
+  InvalidInput: ({ code, path, message, known }) => ({
     status: 400,
     code,
     message: path === "" ? message : `${path} ${message}`,
     closeCode: closeCodes.badFrame,
-    details: { path },
+    details: known === undefined ? { path } : { path, known },
   }),
   Unauthenticated: ({ message }) => ({
     status: 401,
@@ -89,6 +89,13 @@ const table: Table = {
     message: `the approval is resolved: ${resolution.decision}`,
     closeCode: closeCodes.badFrame,
     details: { resolution },
+  }),
+  FlagsConflict: ({ version, message }) => ({
+    status: 409,
+    code: "flags_conflict",
+    message,
+    closeCode: closeCodes.badFrame,
+    details: { version },
   }),
   TooLarge: ({ maxBytes }) => ({
     status: 413,

@@ -5,6 +5,7 @@
 import type { Server } from "node:http";
 import type { InspectionEvent } from "xstate";
 import type { StreamEvent } from "../protocol/event.ts";
+import type { FlagPatch, FlagsAnswer } from "../protocol/flags.ts";
 import type { BroadcastResult, CancelBody, NoticeBody, ResolveApprovalBody, StartRunBody } from "../protocol/http.ts";
 import type { RunView } from "../protocol/run-view.ts";
 import type { ApiKeyEntry } from "./auth/api-key.ts";
@@ -23,6 +24,7 @@ export interface RuncastOptions
     | "onCommand"
     | "clock"
     | "journal"
+    | "auditLog"
     | "heartbeatMs"
     | "helloMs"
     | "windowEvents"
@@ -66,6 +68,19 @@ export interface Follow {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface RuncastFlags {
+  /** Every flag with its rule. */
+  get(): FlagsAnswer;
+  /**
+   * Changes the flags that are named; null is the default again. With `expectedVersion` only if nobody was first.
+   *
+   * Fails: `InvalidInput` with what would be right, `FlagsConflict`, `LogUnavailable`.
+   */
+  set(patch: FlagPatch, expectedVersion?: number): Promise<FlagsAnswer>;
+  /** Puts back the set before this one, as a new version. Fails: `FlagsConflict`, `LogUnavailable`. */
+  rollback(): Promise<FlagsAnswer>;
+}
+
 export interface Runcast {
   /**
    * Starts a run and gives its handle. With a known `runId` and the same options: the run that is there.
@@ -90,6 +105,8 @@ export interface Runcast {
   events(follow: Follow): AsyncIterable<StreamEvent>;
   /** A run's folded state. Fails: `NotFound`. */
   run(runId: string, tenantId?: string): Promise<RunView>;
+  /** Feature flags of this store: what they are, how they are changed, and the way back. */
+  readonly flags: RuncastFlags;
   /** Serves `/v1` on a server of yours; every other path is left to you. Call it when your listeners are there. */
   attach(server: Server): void;
   /** Every actor's events and snapshots, in XState's inspection format. The answer detaches. */

@@ -14,6 +14,13 @@ const cases: readonly Case[] = [
     { path: "userId" },
   ],
   [
+    new errors.InvalidInput({ code: "invalid", path: "x", message: "is no flag", known: ["batching"] }),
+    400,
+    "invalid",
+    4400,
+    { path: "x", known: ["batching"] },
+  ],
+  [
     new errors.InvalidInput({ code: "invalid_event", path: "events[0].type", message: "?" }),
     400,
     "invalid_event",
@@ -49,6 +56,7 @@ const cases: readonly Case[] = [
     4400,
     { resolution: { decision: "deny", by: "user" } },
   ],
+  [new errors.FlagsConflict({ version: 3, message: "read again" }), 409, "flags_conflict", 4400, { version: 3 }],
   [new errors.TooLarge({ maxBytes: 9 }), 413, "too_large", 1009, { maxBytes: 9 }],
   [new errors.TooMany({ message: "slow down", retryAfterMs: 1 }), 429, "too_many", 4429],
   [new errors.NotAccepting({ retryAfterMs: 1 }), 503, "not_accepting", 1012],

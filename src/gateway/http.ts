@@ -14,13 +14,21 @@ import type { Route } from "./route.ts";
 import { Router } from "./router.ts";
 import { approvalRoutes } from "./routes/approval-routes.ts";
 import { devRoutes } from "./routes/dev-routes.ts";
+import { flagRoutes } from "./routes/flag-routes.ts";
 import { noticeRoutes } from "./routes/notice-routes.ts";
 import { processRoutes } from "./routes/process-routes.ts";
 import { readRoutes } from "./routes/read-routes.ts";
 import { runRoutes } from "./routes/run-routes.ts";
 import { streamRoutes } from "./routes/stream-routes.ts";
 
-const apiRoutes: readonly Route[] = [...runRoutes, ...approvalRoutes, ...noticeRoutes, ...readRoutes, ...streamRoutes];
+const apiRoutes: readonly Route[] = [
+  ...runRoutes,
+  ...approvalRoutes,
+  ...noticeRoutes,
+  ...flagRoutes,
+  ...readRoutes,
+  ...streamRoutes,
+];
 const router = new Router([...apiRoutes, ...processRoutes, ...devRoutes]);
 const noContent = 204;
 

@@ -7,7 +7,7 @@ import { Forbidden } from "../errors.ts";
 import type { Headers } from "./reply.ts";
 
 const allowedMethods = "GET, POST, PATCH, OPTIONS";
-const allowedHeaders = "authorization, content-type, last-event-id, traceparent, x-runcast-tenant";
+const allowedHeaders = "authorization, content-type, if-match, last-event-id, traceparent, x-runcast-tenant";
 const preflightSeconds = "600";
 
 export class OriginPolicy {
@@ -28,7 +28,11 @@ export class OriginPolicy {
   headers(request: IncomingMessage): Headers | undefined {
     const { origin } = request.headers;
     if (origin === undefined || !this.allowed.has(origin)) return undefined;
-    return { "access-control-allow-origin": origin, vary: "origin", "access-control-expose-headers": "retry-after" };
+    return {
+      "access-control-allow-origin": origin,
+      vary: "origin",
+      "access-control-expose-headers": "etag, retry-after",
+    };
   }
 
   /** The answer to a preflight. */

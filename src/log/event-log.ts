@@ -180,6 +180,8 @@ export interface LedgerCount {
  * nothing was written.
  */
 export interface EventLog {
+  /** Other processes write to it as well: what is remembered of its documents is asked for again and again. */
+  readonly isShared?: boolean | undefined;
   append(append: Append): Promise<Appended>;
   position(stream: StreamKey): Promise<Position>;
   read(stream: StreamKey, after: Offset, limit: ReadLimit): Promise<Slice>;

@@ -113,6 +113,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   }
 
   return {
+    isShared: log.isShared,
     append: write((append) => log.append(append)),
     claim: write((tenantId, runId) => log.claim(tenantId, runId)),
     saveCursors: write((cursors) => log.saveCursors(cursors)),

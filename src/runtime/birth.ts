@@ -1,5 +1,5 @@
 /** How a run begins: its record, and its first event, from what its maker said. */
-import type { StartRunBody } from "../../protocol/http.ts";
+import type { Mode, StartRunBody } from "../../protocol/http.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
@@ -15,11 +15,13 @@ export interface Birth {
   readonly body: StartRunBody;
   /** Of a run that names none. */
   readonly leaseMs: number;
+  /** The same. */
+  readonly mode: Mode;
   /** ISO 8601 UTC. */
   readonly time: string;
 }
 
-export function newRun({ tenantId, runId, body, leaseMs, time }: Birth): NewRun {
+export function newRun({ tenantId, runId, body, leaseMs, mode, time }: Birth): NewRun {
   return {
     runId,
     tenantId,
@@ -28,7 +30,7 @@ export function newRun({ tenantId, runId, body, leaseMs, time }: Birth): NewRun 
     agent: body.agent,
     profile: body.profile ?? "standard",
     onIllegal: body.onIllegal ?? "reject",
-    mode: body.mode ?? "regular",
+    mode: body.mode ?? mode,
     leaseMs: body.leaseMs ?? leaseMs,
     deadlineMs: body.deadlineMs,
     parentRunId: body.parentRunId === undefined ? undefined : asRunId(body.parentRunId),

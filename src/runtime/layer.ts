@@ -26,6 +26,7 @@ export const partsLayer = ({ onOrphan, ...options }: RuntimeLayerOptions): Layer
     Effect.gen(function* () {
       const log = yield* EventLogTag;
       const parts = makeRuntime({ ...options, log });
+      yield* Effect.promise(() => parts.prepare());
       yield* Effect.addFinalizer(() => parts.service.drain);
       // The doors are open; a store full of unfinished runs is looked through behind them.
       void parts.start(onOrphan);

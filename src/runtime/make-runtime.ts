@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect";
 import type { RunId, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import type { Principal } from "../auth/principal.ts";
-import type { ExpectedError } from "../errors.ts";
-import { isExpected, NotFound, RunEnded } from "../errors.ts";
+import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { watchedLog } from "../log/watched-log.ts";
+import { answer } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
@@ -17,6 +17,8 @@ import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import { doubtedLog } from "./doubted-log.ts";
 import { eventIds } from "./event-id.ts";
+import { flagCalls } from "./flag-calls.ts";
+import { defaultFlags, Flags } from "./flags.ts";
 import { mayTouch, nameOf, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
 import { pageOf, summaryOf } from "./listing.ts";
@@ -31,6 +33,7 @@ import { Retention } from "./retention.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { Supervisor } from "./supervisor.ts";
+import { UserTerms } from "./user-terms.ts";
 import { Views } from "./views.ts";
 
 /** How long a drain waits for the log before it says goodbye to the users. */
@@ -40,18 +43,14 @@ export interface RuntimeParts {
   readonly runs: Runs;
   readonly supervisor: Supervisor;
   readonly breakers: Breakers;
+  readonly flags: Flags;
+  /** Reads what must be known before the doors open. Call it before `start`; it never rejects. */
+  readonly prepare: () => Promise<void>;
   /**
    * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
    * behind; the answer resolves after the last and never rejects.
    */
   readonly start: (onOrphan?: (record: RunRecord) => void) => Promise<void>;
-}
-
-/** Runs a call; what it throws is an answer to the caller or a defect. */
-function answer<Value>(call: () => Value | Promise<Value>): Effect.Effect<Value, ExpectedError> {
-  return Effect.tryPromise({ try: async () => call(), catch: (cause) => cause }).pipe(
-    Effect.catch((cause) => (isExpected(cause) ? Effect.fail(cause) : Effect.die(cause))),
-  );
 }
 
 export function makeRuntime(options: RuntimeOptions): RuntimeParts {
@@ -72,9 +71,17 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log);
   const settings = { ...given, log: doubtedLog(log, hubs, deadlines) };
+  const flags = new Flags({
+    log,
+    journal: given.journal,
+    auditLog: given.auditLog,
+    deadlines,
+    defaults: { ...defaultFlags, contaminationPolicy: given.contamination },
+  });
+  const userTerms = new UserTerms(flags);
   const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
   const takeOrphan = (key: RunKey): boolean => orphans.take(key);
-  const runs = new Runs({ settings, supervisor, deadlines, nextId, timeText, onStalled, takeOrphan });
+  const runs = new Runs({ settings, userTerms, supervisor, deadlines, nextId, timeText, onStalled, takeOrphan });
   const views = new Views(log, (record) => connections.isStalled(record));
   const approvals = new Approvals(log, runs, views);
   const { graceMs, journal } = settings;
@@ -189,6 +196,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         return pageOf(events, events.at(-1)?.seq ?? seq, seq);
       }),
     events: (...call) => answer(() => reads.events(...call)),
+    ...flagCalls(flags),
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
@@ -234,6 +242,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     runs,
     supervisor,
     breakers,
+    flags,
+    prepare: () => flags.load(),
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();

@@ -3,6 +3,8 @@ import type { BreakerSettings } from "../../machines/circuit-breaker.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { defaultLeaseMs } from "../../protocol/limits.ts";
+import type { AuditLog } from "../auth/audit-log.ts";
+import { silentAuditLog } from "../auth/audit-log.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -28,6 +30,8 @@ export interface RuntimeOptions {
   readonly onCommand?: ((command: UserCommand) => Promise<JsonObject>) | undefined;
   readonly clock?: Clock | undefined;
   readonly journal?: Journal | undefined;
+  /** Hears of what operators change, and of who was let in. */
+  readonly auditLog?: AuditLog | undefined;
   /** Between two pings; two without an answer end the connection. */
   readonly heartbeatMs?: number | undefined;
   /** How long a connection may take to say hello (and, with `confirmAuth`, to confirm). */
@@ -72,6 +76,7 @@ export function settingsOf(options: RuntimeOptions): Settings {
     onCommand: options.onCommand,
     clock: options.clock ?? systemClock,
     journal: options.journal ?? silentJournal,
+    auditLog: options.auditLog ?? silentAuditLog,
     heartbeatMs: options.heartbeatMs ?? defaultHeartbeatMs,
     helloMs: options.helloMs ?? defaultHelloMs,
     windowEvents: options.windowEvents ?? defaultWindowEvents,

@@ -5,9 +5,11 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Settings } from "./options.ts";
 import type { RunDesk, RunKey } from "./run-desk.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { UserTerms } from "./user-terms.ts";
 
 export interface RunsTerms {
   readonly settings: Settings;
+  readonly userTerms: UserTerms;
   readonly supervisor: Supervisor;
   readonly deadlines: Deadlines;
   readonly nextId: () => string;

@@ -98,7 +98,9 @@ export class Runs {
       body.parentRunId === undefined
         ? undefined
         : livingParent(await this.find(tenantId, asRunId(body.parentRunId)), stream);
-    const birth = { tenantId, runId, body, leaseMs: this.terms.settings.leaseMs, time: this.terms.timeText() };
+    const { settings, timeText, userTerms } = this.terms;
+    const mode = userTerms.modeOf(tenantId, body.userId as UserId);
+    const birth = { tenantId, runId, body, leaseMs: settings.leaseMs, mode, time: timeText() };
     const record = newRun(birth);
     const event = startEvent(birth, this.terms.nextId(), this.host, traceparent);
     // It ended while we came here: asked again it says so.

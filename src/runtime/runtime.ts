@@ -7,6 +7,7 @@ import * as Context from "effect/Context";
 import type { LogHealth } from "../log/watched-log.ts";
 import type * as Effect from "effect/Effect";
 import type { PublishBody } from "../../protocol/codec.ts";
+import type { FlagsAnswer } from "../../protocol/flags.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
 import type {
   BroadcastResult,
@@ -108,6 +109,11 @@ export interface RuntimeService {
   runEvents(caller: Principal, tenantId: TenantId | undefined, runId: RunId, page: Page): Answer<EventsAnswer>;
   /** `page.after` is an offset. */
   events(caller: Principal, whose: Whose, page: Page): Answer<EventsAnswer>;
+  /** Every flag with its rule. */
+  flags(caller: PublisherPrincipal): Answer<FlagsAnswer>;
+  /** `expected`: only if they stand at this version. `patch` is what the operator sent, whatever that is. */
+  setFlags(caller: PublisherPrincipal, patch: unknown, expected?: number): Answer<FlagsAnswer>;
+  rollBackFlags(caller: PublisherPrincipal, expected?: number): Answer<FlagsAnswer>;
   /** An ack beside the connection, for SSE. */
   ack(caller: UserPrincipal, connectionId: ConnectionId, offset: Offset): Answer<void>;
   /** Takes a connection in. Fails while starting, draining or over a limit: before the upgrade, please. */

@@ -5,6 +5,7 @@ import { closeCodes } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
 import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
 import { devRoutes } from "../../src/gateway/routes/dev-routes.ts";
+import { flagRoutes } from "../../src/gateway/routes/flag-routes.ts";
 import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
 import { processRoutes } from "../../src/gateway/routes/process-routes.ts";
 import { readRoutes } from "../../src/gateway/routes/read-routes.ts";
@@ -81,7 +82,16 @@ describe("the protocol page", () => {
     for (const code of Object.values(closeCodes)) expect(page).toContain(`| ${code} |`);
   });
 
-  const routes = [approvalRoutes, devRoutes, noticeRoutes, processRoutes, readRoutes, runRoutes, streamRoutes].flat();
+  const routes = [
+    approvalRoutes,
+    devRoutes,
+    flagRoutes,
+    noticeRoutes,
+    processRoutes,
+    readRoutes,
+    runRoutes,
+    streamRoutes,
+  ].flat();
 
   it.each(routes.map(({ method, path }) => `${method} ${path}`))("names %s", (call) => {
     const written = call.replaceAll(/:\w+/g, String.raw`[\w-]+`);

@@ -34,6 +34,7 @@ describe("the settings of a runtime", () => {
       onCommand: async () => ({}),
       clock: manualClock(),
       journal: { write: () => {} },
+      auditLog: { record: () => {} },
       heartbeatMs: 1,
       helloMs: 2,
       windowEvents: 3,

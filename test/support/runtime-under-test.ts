@@ -113,6 +113,7 @@ export async function runtimeUnderTest(options: Partial<RuntimeOptions> = {}): P
   const log = options.log ?? memoryLog();
   const authenticate = options.authenticate ?? (async (token: string) => userOf(token, clock.now()));
   const parts = makeRuntime({ ...options, log, clock, authenticate });
+  await parts.prepare();
   await parts.start();
   const { service } = parts;
   const call = <Value, Failure>(effect: Effect.Effect<Value, Failure>): Promise<Value> => Effect.runPromise(effect);

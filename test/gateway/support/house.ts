@@ -108,7 +108,11 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     ...options.gateway,
   };
   const serving = await Effect.runPromise(Scope.provide(serve({ ...gateway, host: "127.0.0.1", port: 0 }), scope));
-  if (options.isStarted !== false) await parts.start();
+  const start = async (): Promise<void> => {
+    await parts.prepare();
+    await parts.start();
+  };
+  if (options.isStarted !== false) await start();
   const call: House["call"] = async (method, path, { as, body, headers } = {}) => {
     const response = await fetch(`${serving.url}${path}`, {
       method,
@@ -125,7 +129,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     ...serving,
     runtime: parts.service,
     journal: records,
-    start: () => parts.start(),
+    start,
     call,
     startRun: async (body) => {
       const made = await call("POST", "/v1/runs", {
