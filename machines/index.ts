@@ -4,6 +4,7 @@ export * from "./client.ts";
 export * from "./compiled.ts";
 export * from "./connection.ts";
 export * from "./delivery.ts";
+export * from "./escalation.ts";
 export * from "./legality.ts";
 export * from "./repair.ts";
 export * from "./run.ts";
