@@ -40,7 +40,7 @@ export class MemoryOutbox {
 
   move({ stream, offset, version, to, note, unlessAcked }: MoveOutbox, isAcked: boolean): OutboxMoved {
     const entry = this.#streams.get(stream)?.get(offset);
-    if (entry?.row.version !== version) return { kind: "version_conflict", version: entry?.row.version ?? 0 };
+    if (entry?.row.version !== version) return { kind: "version_conflict", row: entry?.row };
     const isTooLate = unlessAcked === true && isAcked;
     if (isTooLate || to === undefined) {
       this.#remove(stream, offset);

@@ -60,5 +60,5 @@ export type OutboxMoved =
   /** As it stands now; undefined when it was taken away. */
   | { readonly kind: "moved"; readonly row: OutboxRow | undefined }
   | { readonly kind: "acked" }
-  /** Nothing was changed: it stands at this version; 0: there is none. */
-  | { readonly kind: "version_conflict"; readonly version: number };
+  /** Nothing was changed: it stands so; undefined: there is none. */
+  | { readonly kind: "version_conflict"; readonly row: OutboxRow | undefined };

@@ -66,7 +66,7 @@ export class SqliteOutbox {
   move({ stream: key, offset, version, to, note, unlessAcked }: MoveOutbox): OutboxMoved {
     const found = this.#sql(`${selectRows} WHERE s.key = ? AND o.offset = ?`).get(key, offset);
     const row = found === undefined ? undefined : rowOf(found as unknown as Columns);
-    if (row?.version !== version) return { kind: "version_conflict", version: row?.version ?? 0 };
+    if (row?.version !== version) return { kind: "version_conflict", row };
     const [id] = found as unknown as Columns;
     if (unlessAcked === true && this.#isAcked(key, offset)) {
       this.#remove(id);
