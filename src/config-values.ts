@@ -103,6 +103,30 @@ export function spool(given: Given, setting: Setting): Effect.Effect<string, Inv
   return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
 }
 
+/** Where the audit log is kept; undefined: nowhere. */
+export type AuditSetting = string | undefined;
+
+/** Beside a store with a file; a store without one keeps nothing, and so does its audit log. */
+function auditBeside(where: StoreSetting): AuditSetting {
+  // Not under the store's own name: who restores a store deletes what begins with it.
+  return where.kind === "sqlite" ? `${where.file.replace(/\.[^./\\]*$/, "")}.audit.jsonl` : undefined;
+}
+
+/** `file:<file>`, `off`, or nothing said. */
+export function audit(given: Given, setting: Setting, where: StoreSetting): Effect.Effect<AuditSetting, InvalidConfig> {
+  const { text, called } = given;
+  if (text === "") return Effect.succeed(auditBeside(where));
+  if (text === "off") return Effect.succeed(undefined);
+  const file = /^file:(.+)$/.exec(text)?.[1];
+  return file !== undefined && !file.includes("\0") ? Effect.succeed(file) : Effect.fail(wrong(setting, called, text));
+}
+
+const minAuditKeyBytes = 32;
+
+/** A key that seals, or none. */
+export const auditKey = (text: string): string | undefined =>
+  text === "" || Buffer.byteLength(text) >= minAuditKeyBytes ? text : undefined;
+
 const comesLater = (shown: string, called: string, setting: Setting): InvalidConfig =>
   new InvalidConfig({
     setting: called,

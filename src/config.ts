@@ -11,8 +11,10 @@ import type { ApiKeyEntry } from "./auth/api-key.ts";
 import { apiKeysShape, parseApiKeys } from "./auth/api-key.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import { checkSecret } from "./auth/jwt.ts";
-import type { Setting, StoreSetting } from "./config-values.ts";
+import type { AuditSetting, Setting, StoreSetting } from "./config-values.ts";
 import {
+  audit,
+  auditKey,
   flag,
   isLoopbackHost,
   jwksUrl,
@@ -47,6 +49,8 @@ export interface Config {
   readonly compactAfterMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly confirmAuth: boolean;
+  readonly audit: AuditSetting;
+  readonly auditKey: string | undefined;
   /** What is odd and yet no error: variables that look like ours and are not known. */
   readonly warnings: readonly string[];
 }
@@ -107,6 +111,8 @@ export const settings = {
   },
   logLevel: { env: "RUNCAST_LOG_LEVEL", default: "info", right: "debug, info, warn or error" },
   confirmAuth: { env: "RUNCAST_CONFIRM_AUTH", default: "0", right: "0 or 1" },
+  audit: { env: "RUNCAST_AUDIT", default: "", right: "file:<file> or off" },
+  auditKey: { env: "RUNCAST_AUDIT_KEY", default: "", right: "at least 32 bytes", secret: true },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -178,10 +184,11 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
       message: `is "${host}", and no RUNCAST_JWT_SECRET or RUNCAST_JWKS_URL is set: dev mode binds loopback only. Set one of them, or use 127.0.0.1`,
     });
   const apiKeys = given("apiKeys");
+  const where = yield* store(given("store"), settings.store);
   const config: Config = {
     host,
     port: yield* read("port", wholeNumber(0, maxPort)),
-    store: yield* store(given("store"), settings.store),
+    store: where,
     spool: yield* spool(given("spool"), settings.spool),
     jwtKey,
     jwtIssuer: (yield* read("jwtIssuer", optionalText)) || undefined,
@@ -196,6 +203,8 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     compactAfterMs: yield* read("compactAfterMs", wholeNumber(0, maxRetentionMs)),
     logLevel: yield* read("logLevel", oneOf("debug", "info", "warn", "error")),
     confirmAuth: yield* read("confirmAuth", flag),
+    audit: yield* audit(given("audit"), settings.audit, where),
+    auditKey: (yield* read("auditKey", auditKey)) || undefined,
     warnings: unknownVariables(env),
   };
   return config;

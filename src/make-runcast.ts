@@ -15,6 +15,7 @@ import { asRunId, asTenantId, defaultTenant, isTenantId, isUserId, streamKey } f
 import type { Decoded } from "../protocol/json.ts";
 import { fencedJournal, fencedObserver, fencedOrphans } from "./application-callbacks.ts";
 import { ApiKeys, parseApiKeys } from "./auth/api-key.ts";
+import { auditOf } from "./audit-option.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import { jwtAuthenticator } from "./auth/jwt.ts";
 import type { PublisherPrincipal } from "./auth/principal.ts";
@@ -35,6 +36,7 @@ import { eventIds } from "./runtime/event-id.ts";
 import { follow } from "./runtime/follow.ts";
 import type { RuntimeParts } from "./runtime/make-runtime.ts";
 import { Parts, partsLayer } from "./runtime/layer.ts";
+import { silentAlerts } from "./telemetry/alerts.ts";
 import type { Journal } from "./telemetry/journal.ts";
 import { silentJournal } from "./telemetry/journal.ts";
 
@@ -73,7 +75,8 @@ function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | E
  * Fails: `InvalidConfig` for an option that cannot be used, `LogUnavailable` when the store does not open.
  */
 export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions) {
-  const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...rest } = options;
+  const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...given } = options;
+  const { audit: auditSetting, auditKey, ...rest } = given;
   const clock = rest.clock ?? systemClock;
   const journal = fencedJournal(rest.journal ?? silentJournal);
   const onOrphan = fencedOrphans(rest.onOrphan, journal);
@@ -83,9 +86,11 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   else authenticator = yield* jwtAuthenticator({ key: auth, clock, issuer: jwtIssuer, audience: jwtAudience });
   const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
+  const where = yield* storeOf(store);
+  const auditLog = yield* auditOf(auditSetting, auditKey, where, { clock, alerts: rest.alerts ?? silentAlerts });
   const services = yield* Layer.build(
-    partsLayer({ ...rest, clock, journal, onOrphan, authenticate }).pipe(
-      Layer.provideMerge(storeLayer(yield* storeOf(store), commit)),
+    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate }).pipe(
+      Layer.provideMerge(storeLayer(where, commit)),
     ),
   );
   const parts = Context.get(services, Parts);

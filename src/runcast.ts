@@ -9,6 +9,7 @@ import type { FlagPatch, FlagsAnswer } from "../protocol/flags.ts";
 import type { BroadcastResult, CancelBody, NoticeBody, ResolveApprovalBody, StartRunBody } from "../protocol/http.ts";
 import type { RunView } from "../protocol/run-view.ts";
 import type { ApiKeyEntry } from "./auth/api-key.ts";
+import type { AuditLog } from "./auth/audit-log.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import type { TokenCheck } from "./auth/token-check.ts";
@@ -24,7 +25,7 @@ export interface RuncastOptions
     | "onCommand"
     | "clock"
     | "journal"
-    | "auditLog"
+    | "alerts"
     | "heartbeatMs"
     | "helloMs"
     | "windowEvents"
@@ -50,6 +51,13 @@ export interface RuncastOptions
   readonly apiKeys?: string | readonly ApiKeyEntry[] | undefined;
   /** Origins beside the server's own that browsers may connect from. */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * Where it is written down who was let in, who was not, and what operators changed: `file:<file>`, `off`, or a log of
+   * your own. Default: beside a SQLite store that is named here; none for any other.
+   */
+  readonly audit?: string | AuditLog | undefined;
+  /** Seals the audit log's lines, so that nobody without it can make them anew. At least 32 bytes. */
+  readonly auditKey?: string | undefined;
   /**
    * Hears of each run that a former process of this store left unfinished, soon after the start and one by one. Claim
    * it to go on with it; otherwise its lease runs out and it is interrupted.

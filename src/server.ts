@@ -81,6 +81,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     retentionMs: config.retentionMs,
     compactAfterMs: config.compactAfterMs,
     confirmAuth: config.confirmAuth,
+    audit: config.audit === undefined ? "off" : `file:${config.audit}`,
+    auditKey: config.auditKey,
     apiKeys: [...config.apiKeys, ...(devMode === undefined ? [] : [devApiKey(devMode)])],
     allowedOrigins: config.allowedOrigins,
     clock,

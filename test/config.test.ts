@@ -48,6 +48,8 @@ describe("the configuration", () => {
       compactAfterMs: 3_600_000,
       logLevel: "info",
       confirmAuth: false,
+      audit: "./runcast.audit.jsonl",
+      auditKey: undefined,
       warnings: [],
     });
   });
@@ -176,5 +178,29 @@ describe("dev mode", () => {
   it("is off with a secret, on any host", async () => {
     const config = await loaded({ env: { RUNCAST_HOST: "0.0.0.0", RUNCAST_JWT_SECRET: secret } });
     expect(config.host).toBe("0.0.0.0");
+  });
+});
+
+describe("where the audit log is kept", () => {
+  it.each([
+    [{}, "./runcast.audit.jsonl"],
+    [{ RUNCAST_STORE: "sqlite:/var/lib/events.v2.db" }, "/var/lib/events.v2.audit.jsonl"],
+    [{ RUNCAST_STORE: "sqlite:/var.d/events" }, "/var.d/events.audit.jsonl"],
+    [{ RUNCAST_STORE: "memory:" }, undefined],
+    [{ RUNCAST_AUDIT: "off" }, undefined],
+    [{ RUNCAST_STORE: "memory:", RUNCAST_AUDIT: "file:/var/log/audit.jsonl" }, "/var/log/audit.jsonl"],
+  ])("with %j", async (env, file) => {
+    expect((await loaded({ env })).audit).toBe(file);
+  });
+
+  it.each(["on", "file:", "/var/log/audit.jsonl", "redis://x"])("is not %s", async (text) => {
+    expect(await refused({ env: { RUNCAST_AUDIT: text } })).toContain("right is file:<file> or off");
+  });
+
+  it("takes a key of 32 bytes, and refuses a shorter one without showing it", async () => {
+    expect((await loaded({ env: { RUNCAST_AUDIT_KEY: secret } })).auditKey).toBe(secret);
+    const message = await refused({ env: { RUNCAST_AUDIT_KEY: "canary-key" } });
+    expect(message).toContain("RUNCAST_AUDIT_KEY cannot be what was given; right is at least 32 bytes");
+    expect(message).not.toContain("canary");
   });
 });

@@ -20,8 +20,9 @@ export const serveCommand: Command = {
   usage: ["[--demo] [--host <host>] [--port <port>] [--store <url>] [--config <file>]"],
   about: [
     "Without RUNCAST_JWT_SECRET or RUNCAST_JWKS_URL it runs in dev mode: loopback only, a secret of its own beside",
-    "the store, and a demo token and API key on stdout. Two settings have no flag, because others can read it:",
-    "RUNCAST_JWT_SECRET (at least 32 bytes) and RUNCAST_API_KEYS (name:key[:tenant,…][:publish+admin], separated by ;).",
+    "the store, and a demo token and API key on stdout. Secrets have no flag, because others can read it:",
+    "RUNCAST_JWT_SECRET (at least 32 bytes), RUNCAST_API_KEYS (name:key[:tenant,…][:publish+admin], separated by ;) and",
+    "RUNCAST_AUDIT_KEY (at least 32 bytes; seals the audit log).",
     "SIGTERM or SIGINT drains: nothing new is taken, what was accepted becomes durable, clients are told to come back.",
   ],
   maxPositionals: 0,
@@ -86,6 +87,11 @@ export const serveCommand: Command = {
       about: "close clients that do not confirm their welcome",
       env: "RUNCAST_CONFIRM_AUTH",
       default: "0",
+    },
+    audit: {
+      value: "<url>",
+      about: "file:<file>, or off: who was let in and who was not; unset: beside a SQLite store",
+      env: "RUNCAST_AUDIT",
     },
     config,
   },
@@ -179,4 +185,36 @@ export const tailCommand: Command = {
   ],
 };
 
-export const commands: readonly Command[] = [serveCommand, tokenCommand, tailCommand];
+export const auditKeyVariable = "RUNCAST_AUDIT_KEY";
+
+const auditCommand: Command = {
+  name: "audit",
+  summary: "Verify the audit log, or show its last entries",
+  usage: ["verify [--file <file>] [--key-env <variable>] [--after <head>]", "tail [--file <file>] [--lines <count>]"],
+  about: [
+    "verify walks the chain of hashes from the first entry to the last and prints how many there are and the head, or the",
+    "first line that is wrong and how: changed, removed, reordered, cut (at the end), torn (by a crash), no head, no key.",
+    "It reads the files only, and may be run beside the server. Keep a printed head elsewhere: a log that was put back to",
+    "an older state together with its head is whole in itself, and has another one.",
+  ],
+  maxPositionals: 1,
+  flags: {
+    file: { value: "<file>", about: "the audit log", default: "that of the configured server" },
+    "key-env": { value: "<variable>", about: "the variable with the key that seals it", default: auditKeyVariable },
+    after: { value: "<n>:<hash>", about: "verify: the head at which the archived files before these ended" },
+    lines: { value: "<count>", about: "tail: how many entries, at most 1000", default: "20" },
+    store,
+    config,
+  },
+  examples: [
+    { does: "verify, and keep the head elsewhere", line: "runcast audit verify | ssh archive 'cat >> heads'" },
+    { does: "who was not let in lately", line: "runcast audit tail --lines 500 | grep auth_failed" },
+  ],
+  exitCodes: [
+    { code: "0", means: "whole (tail: shown)" },
+    { code: "1", means: "broken, or there is no audit log" },
+    { code: "2", means: "the command line is wrong" },
+  ],
+};
+
+export const commands: readonly Command[] = [serveCommand, tokenCommand, tailCommand, auditCommand];

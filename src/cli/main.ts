@@ -22,6 +22,8 @@ async function run(name: string, given: Arguments): Promise<number> {
       return (await import("./serve.ts")).serve(given);
     case "token":
       return (await import("./token.ts")).token(given);
+    case "audit":
+      return (await import("./audit.ts")).audit(given);
     default:
       return (await import("./tail.ts")).tail(given);
   }

@@ -13,6 +13,7 @@ import { sendReply, statusOf } from "./reply.ts";
 import type { Route } from "./route.ts";
 import { Router } from "./router.ts";
 import { approvalRoutes } from "./routes/approval-routes.ts";
+import { auditRoutes } from "./routes/audit-routes.ts";
 import { devRoutes } from "./routes/dev-routes.ts";
 import { flagRoutes } from "./routes/flag-routes.ts";
 import { noticeRoutes } from "./routes/notice-routes.ts";
@@ -28,6 +29,7 @@ const apiRoutes: readonly Route[] = [
   ...flagRoutes,
   ...readRoutes,
   ...streamRoutes,
+  ...auditRoutes,
 ];
 const router = new Router([...apiRoutes, ...processRoutes, ...devRoutes]);
 const noContent = 204;

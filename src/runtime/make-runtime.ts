@@ -11,6 +11,7 @@ import type { RunRecord } from "../log/event-log.ts";
 import { watchedLog } from "../log/watched-log.ts";
 import { answer } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
+import { auditPage } from "./audit-view.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
@@ -177,6 +178,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       }),
     ledger: (...call) => answer(() => reads.ledger(...call)),
     deadLetters: (...call) => answer(() => reads.deadLetters(...call)),
+    audit: (...call) => answer(() => auditPage(settings.auditLog, ...call)),
     runs: (caller, whose, { before, limit }) =>
       answer(async () => {
         const stream = streamToRead(caller, whose);

@@ -9,6 +9,8 @@ import type { UserPrincipal } from "../auth/principal.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
+import type { Alerts } from "../telemetry/alerts.ts";
+import { silentAlerts } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
 
@@ -32,6 +34,8 @@ export interface RuntimeOptions {
   readonly journal?: Journal | undefined;
   /** Hears of what operators change, and of who was let in. */
   readonly auditLog?: AuditLog | undefined;
+  /** Hears of what an operator must know now. */
+  readonly alerts?: Alerts | undefined;
   /** Between two pings; two without an answer end the connection. */
   readonly heartbeatMs?: number | undefined;
   /** How long a connection may take to say hello (and, with `confirmAuth`, to confirm). */
@@ -77,6 +81,7 @@ export function settingsOf(options: RuntimeOptions): Settings {
     clock: options.clock ?? systemClock,
     journal: options.journal ?? silentJournal,
     auditLog: options.auditLog ?? silentAuditLog,
+    alerts: options.alerts ?? silentAlerts,
     heartbeatMs: options.heartbeatMs ?? defaultHeartbeatMs,
     helloMs: options.helloMs ?? defaultHelloMs,
     windowEvents: options.windowEvents ?? defaultWindowEvents,

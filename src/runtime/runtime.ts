@@ -10,6 +10,7 @@ import type { PublishBody } from "../../protocol/codec.ts";
 import type { FlagsAnswer } from "../../protocol/flags.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
 import type {
+  AuditAnswer,
   BroadcastResult,
   CancelBody,
   ClaimAnswer,
@@ -103,6 +104,8 @@ export interface RuntimeService {
     whose: Whose,
     page: { readonly runId?: RunId | undefined; readonly before?: string | undefined; readonly limit: number },
   ): Answer<DeadLettersAnswer>;
+  /** `page.after` is an entry's number. */
+  audit(caller: PublisherPrincipal, whose: Whose, page: Page): Answer<AuditAnswer>;
   runs(caller: Principal, whose: Whose, page: { readonly before?: string; readonly limit: number }): Answer<RunsAnswer>;
   run(caller: Principal, tenantId: TenantId | undefined, runId: RunId): Answer<RunView>;
   /** `page.after` is a seq. */

@@ -20,11 +20,11 @@ describe("runcast", () => {
     const [bare, asked, word] = await Promise.all([run([]), run(["--help"]), run(["help"])]);
     expect(bare).toEqual({ code: 0, stdout: asked.stdout, stderr: "" });
     expect(word.stdout).toBe(asked.stdout);
-    for (const command of ["serve", "token", "tail"])
+    for (const command of ["serve", "token", "tail", "audit"])
       expect(asked.stdout).toMatch(new RegExp(`^  ${command} +\\S`, "m"));
   });
 
-  it.each(["serve", "token", "tail"])("explains %s with examples and exit codes", async (command) => {
+  it.each(["serve", "token", "tail", "audit"])("explains %s with examples and exit codes", async (command) => {
     const { code, stdout } = await run([command, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`runcast ${command} `);
@@ -59,6 +59,9 @@ describe("runcast", () => {
     [["tail", "--user", "a", "--from", "then"], /--from must be one of start, active, now/],
     [["tail", "--user", "a", "--key", "k"], /--key follows one run/],
     [["serve", "extra"], /unexpected argument "extra"/],
+    [["audit"], /what to do\? runcast audit verify, or runcast audit tail/],
+    [["audit", "veryfi"], /not "veryfi"/],
+    [["audit", "verify", "--file", "x", "--after", "7"], /--after must be the head/],
   ])("refuses %j with exit code 2, one line of why and where to read on", async (args, why) => {
     const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);

@@ -4,6 +4,7 @@ import { checkEvent, decodeClientFrame } from "../../protocol/codec.ts";
 import { closeCodes } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
 import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
+import { auditRoutes } from "../../src/gateway/routes/audit-routes.ts";
 import { devRoutes } from "../../src/gateway/routes/dev-routes.ts";
 import { flagRoutes } from "../../src/gateway/routes/flag-routes.ts";
 import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
@@ -11,6 +12,7 @@ import { processRoutes } from "../../src/gateway/routes/process-routes.ts";
 import { readRoutes } from "../../src/gateway/routes/read-routes.ts";
 import { runRoutes } from "../../src/gateway/routes/run-routes.ts";
 import { streamRoutes } from "../../src/gateway/routes/stream-routes.ts";
+import { KeptAudit } from "../support/kept-audit.ts";
 import type { House } from "../gateway/support/house.ts";
 import { keys, openHouse, token } from "../gateway/support/house.ts";
 import { hello } from "../gateway/support/socket.ts";
@@ -84,6 +86,7 @@ describe("the protocol page", () => {
 
   const routes = [
     approvalRoutes,
+    auditRoutes,
     devRoutes,
     flagRoutes,
     noticeRoutes,
@@ -116,7 +119,9 @@ describe("the protocol page", () => {
 describe("the protocol page's HTTP examples", () => {
   let house: House;
   beforeAll(async () => {
-    house = await openHouse();
+    const audit = new KeptAudit();
+    audit.record({ action: "auth_failed", details: { via: "http", reason: "no_credential", address: "127.0.0.0/24" } });
+    house = await openHouse({ runtime: { auditLog: audit } });
   });
   afterAll(() => house.close());
 

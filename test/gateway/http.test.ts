@@ -450,7 +450,6 @@ describe("a path", () => {
     "/v1/nothing",
     "/v1/flags",
     "/v1/breakers",
-    "/v1/audit",
     "/v1/runs/",
     "/v1/runs//events",
     "/v1/runs/a/b/c",

@@ -35,6 +35,7 @@ describe("the settings of a runtime", () => {
       clock: manualClock(),
       journal: { write: () => {} },
       auditLog: { record: () => {} },
+      alerts: { raise: () => {}, resolve: () => {} },
       heartbeatMs: 1,
       helloMs: 2,
       windowEvents: 3,

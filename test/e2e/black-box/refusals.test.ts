@@ -142,7 +142,6 @@ describe("the rest", () => {
     "POST /v1/flags/rollback",
     "GET /v1/breakers",
     "POST /v1/breakers/log/reset",
-    "GET /v1/audit",
     "POST /v1/agui",
     "GET /v1/aisdk",
     "GET /v1",
