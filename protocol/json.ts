@@ -1,7 +1,8 @@
 /**
- * Bounded JSON: the only place that calls `JSON.parse`. Size, depth and key count are checked on the text,
- * before a single object is built, and no key can reach a prototype. No zod here: the client uses it too.
+ * Bounded JSON: the only place that calls `JSON.parse` (`json-text` for it). Size, depth and key count are checked on the
+ * text, before a single object is built, and no key can reach a prototype. No zod here: the client uses it too.
  */
+import { parseText } from "./json-text.ts";
 
 export interface JsonLimits {
   /** UTF-16 code units of the text. */
@@ -16,6 +17,12 @@ export const frameLimits: JsonLimits = { maxChars: 65_536, maxDepth: 32, maxKeys
 export const bodyLimits: JsonLimits = { maxChars: 1_048_576, maxDepth: 32, maxKeys: 65_536 };
 /** A frame from the server, which the client bounds too: it may have been led to a stranger. */
 export const serverFrameLimits: JsonLimits = { maxChars: 16 * 1_048_576, maxDepth: 48, maxKeys: 1_048_576 };
+
+/**
+ * The JSON text of one event's data. Above what an HTTP body of `bodyLimits` can grow to when it is written again
+ * (`1e20` becomes 21 digits), and below what a client reads of one frame (`serverFrameLimits`).
+ */
+export const payloadLimits: JsonLimits = { maxChars: 8 * 1_048_576, maxDepth: 32, maxKeys: 262_144 };
 
 export interface Issue {
   /** Where, as in `events[2].data.toolCallId`; empty for the whole. */
@@ -83,7 +90,7 @@ export function parseJson(text: string, limits: JsonLimits): Decoded<unknown> {
   if (over !== undefined) return refused("", over);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseText(text);
   } catch {
     return refused("", "is not JSON");
   }
@@ -95,7 +102,20 @@ export function parseJson(text: string, limits: JsonLimits): Decoded<unknown> {
   return { ok: true, value };
 }
 
+/**
+ * Why text that this process made of somebody's value would be refused by its readers, or undefined: what was accepted
+ * and cannot be read would stand in its reader's way for ever.
+ */
+export function whyUnreadable(text: string, limits: JsonLimits): string | undefined {
+  const over = overLimit(text, limits);
+  if (over !== undefined) return over;
+  // Our own text escapes no letter.
+  if (!/"(?:__proto__|constructor)"/.test(text)) return undefined;
+  const poisoned = poisonedKey(parseText(text));
+  return poisoned === undefined ? undefined : `has a key that is not allowed: ${poisoned}`;
+}
+
 /** JSON text that this process wrote and checksummed itself: no limits, but still one place that parses. */
 export function parseTrusted(text: string): unknown {
-  return JSON.parse(text);
+  return parseText(text);
 }

@@ -1,8 +1,11 @@
 /** Approvals: decided once across all devices, by whoever answers first; who comes later gets that resolution. */
-import { streamKey } from "../../protocol/ids.ts";
+import { streamKey, streamOwner } from "../../protocol/ids.ts";
+import { parseTrusted } from "../../protocol/json.ts";
 import { AlreadyResolved, IllegalTransition, NotFound, RunEnded } from "../errors.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
+import { isolated } from "./contamination.ts";
 import { mayTouch, nameOf, requireRight, tenantForRun } from "./gate.ts";
+import { textOf } from "./payload.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
@@ -19,10 +22,10 @@ export class Approvals {
     this.views = views;
   }
 
-  /** Fails: `NotFound`, `AlreadyResolved`, `RunEnded`, `IllegalTransition`, `LogUnavailable`. */
+  /** Fails: `NotFound`, `AlreadyResolved`, `RunEnded`, `Contaminated`, `IllegalTransition`, `LogUnavailable`. */
   async resolve(...[caller, named, approvalId, body]: Parameters<RuntimeService["resolveApproval"]>) {
     if (caller.kind === "publisher") requireRight(caller, "publish");
-    const tenantId = tenantForRun(caller, named);
+    const tenantId = tenantForRun(caller, named, "approval");
     const own = caller.kind === "user" ? streamKey(caller.tenantId, caller.userId) : undefined;
     const record = await this.log.approval(tenantId, approvalId, own);
     if (record === undefined || !mayTouch(caller, record)) throw new NotFound({ what: "approval" });
@@ -31,7 +34,10 @@ export class Approvals {
     if (before) throw new AlreadyResolved({ resolution: before });
     if (!(found instanceof RunDesk)) throw new RunEnded({ state: found?.ended ?? "completed" });
     const by = nameOf(caller);
-    const data = { approvalId, decision: body.decision, by, ...(body.data !== undefined && { data: body.data }) };
+    const said = textOf(body.data, () => "data");
+    const owner = streamOwner(record.stream);
+    const given = said === undefined ? undefined : parseTrusted(isolated(said, owner, () => "data", this.runs.policy));
+    const data = { approvalId, decision: body.decision, by, ...(given !== undefined && { data: given }) };
     try {
       await this.runs.publishTo(found, [{ type: "approval_resolved", data }], { bySupervisor: true });
     } catch (cause) {

@@ -2,12 +2,12 @@
 import type { Mode, StartRunBody } from "../../protocol/http.ts";
 import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { asRunId, streamKey } from "../../protocol/ids.ts";
-import { parseTrusted } from "../../protocol/json.ts";
 import { RunExists } from "../errors.ts";
 import type { NewEvent, NewRun, RunRecord } from "../log/event-log.ts";
 import type { PayloadPolicy } from "./contamination.ts";
 import { isolated } from "./contamination.ts";
 import { bodyDigest } from "./digest.ts";
+import { textOf } from "./payload.ts";
 
 export interface Birth {
   readonly tenantId: TenantId;
@@ -45,13 +45,19 @@ export function requireSame(there: RunRecord, wanted: NewRun): void {
     throw new RunExists({ message: "a run with this id exists and was made by another call" });
 }
 
-/** Fails: throws `Contaminated` for an input that names somebody else. */
-export function startEvent({ body, time }: Birth, id: string, policy: PayloadPolicy, traceparent?: string): NewEvent {
+/** Fails: throws `Contaminated` for an input that names somebody else, `InvalidInput` for one that is not JSON. */
+export function startEvent(
+  { tenantId, body, time }: Birth,
+  id: string,
+  policy: PayloadPolicy,
+  traceparent?: string,
+): NewEvent {
   const { agent, parentRunId, parentToolCallId } = body;
-  const owner = body.userId as UserId;
-  const said = JSON.stringify(body.input) ?? "";
-  const text = isolated(said, owner, () => "input", policy);
-  const input = text === said ? body.input : parseTrusted(text);
-  const data = JSON.stringify({ agent, input, parentRunId, parentToolCallId });
+  const owner = { tenantId, userId: body.userId as UserId };
+  const said = textOf(body.input, () => "input");
+  const rest = JSON.stringify({ agent, parentRunId, parentToolCallId });
+  // The text that was looked at is the text that is written: an object may say something else when it is asked again.
+  const data =
+    said === undefined ? rest : `${rest.slice(0, -1)},"input":${isolated(said, owner, () => "input", policy)}}`;
   return { id, type: "agent_started", time, data, threadId: body.threadId, traceparent };
 }

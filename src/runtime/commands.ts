@@ -2,23 +2,21 @@
 import { check } from "../../protocol/codec.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import type { CommandFrame } from "../../protocol/frames.ts";
-import type { CancelBody, ResolveApprovalBody } from "../../protocol/http.ts";
 import { cancelSchema, resolveApprovalSchema } from "../../protocol/http.ts";
-import type { RunId } from "../../protocol/ids.ts";
 import { asRunId } from "../../protocol/ids.ts";
 import type { Decoded } from "../../protocol/json.ts";
+import { parseTrusted, payloadLimits, whyUnreadable } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import { InvalidInput, isExpected } from "../errors.ts";
 import { refusalOf } from "../refusal.ts";
+import type { Approvals } from "./approvals.ts";
 import type { UserConnection } from "./connection.ts";
+import type { PayloadPolicy } from "./contamination.ts";
+import { isolated } from "./contamination.ts";
+import type { RunAccess } from "./run-access.ts";
 import type { Settings, UserCommand } from "./options.ts";
 
-/** The calls that commands end in, behind the same gate as their HTTP twins. */
-export interface CommandTargets {
-  cancel(caller: UserPrincipal, runId: RunId, body: CancelBody): Promise<void>;
-  resolveApproval(caller: UserPrincipal, approvalId: string, body: ResolveApprovalBody): Promise<JsonObject>;
-}
-
+const notTheUser = "the application's answer names another user";
 /** A refusal that is not one of the product's errors: the application's handler threw. */
 const handlerFailed = { code: "command_failed", message: "the application could not carry out this command" };
 
@@ -29,11 +27,21 @@ function wanted<Value>(decoded: Decoded<Value>): Value {
 
 export class Commands {
   private readonly settings: Settings;
-  private readonly targets: CommandTargets;
+  private readonly access: Pick<RunAccess, "cancel" | "requireOwn">;
+  private readonly approvals: Pick<Approvals, "resolve">;
+  private readonly policy: PayloadPolicy;
 
-  constructor(settings: Settings, targets: CommandTargets) {
+  /** The same calls as their HTTP twins end in, behind the same gate. */
+  constructor(
+    settings: Settings,
+    access: Pick<RunAccess, "cancel" | "requireOwn">,
+    approvals: Pick<Approvals, "resolve">,
+    policy: PayloadPolicy,
+  ) {
     this.settings = settings;
-    this.targets = targets;
+    this.access = access;
+    this.approvals = approvals;
+    this.policy = policy;
   }
 
   /** Carries out one command and replies; never throws. */
@@ -52,13 +60,18 @@ export class Commands {
     switch (name) {
       case "cancel_run": {
         if (frame.runId === undefined) throw missing("runId");
-        await this.targets.cancel(caller, asRunId(frame.runId), wanted(check(cancelSchema, data, "data")));
+        await this.access.cancel(caller, undefined, asRunId(frame.runId), wanted(check(cancelSchema, data, "data")));
         return {};
       }
       case "resolve_approval": {
         const { approvalId, ...body } = data;
         if (typeof approvalId !== "string") throw missing("data.approvalId");
-        return this.targets.resolveApproval(caller, approvalId, wanted(check(resolveApprovalSchema, body, "data")));
+        return this.approvals.resolve(
+          caller,
+          undefined,
+          approvalId,
+          wanted(check(resolveApprovalSchema, body, "data")),
+        );
       }
       case "send_message":
         return this.handOn(caller, frame);
@@ -70,6 +83,8 @@ export class Commands {
   private async handOn(caller: UserPrincipal, frame: CommandFrame): Promise<JsonObject> {
     const { onCommand } = this.settings;
     if (onCommand === undefined) throw new UnknownCommand("send_message (no agent listens on this server)");
+    // The application must not be led to a run that is not the user's.
+    if (frame.runId !== undefined) await this.access.requireOwn(caller, asRunId(frame.runId));
     const command: UserCommand = {
       name: "send_message",
       tenantId: caller.tenantId,
@@ -78,7 +93,12 @@ export class Commands {
       threadId: frame.threadId,
       data: frame.data ?? {},
     };
-    return onCommand(command);
+    const said = JSON.stringify(await onCommand(command)) as string | undefined;
+    if (said === undefined) return {};
+    const why = whyUnreadable(said, payloadLimits);
+    if (why !== undefined) throw new Error(`the answer ${why}`);
+    // It goes to this user alone, and so it may name nobody else.
+    return parseTrusted(isolated(said, caller, () => "data", this.policy, notTheUser)) as JsonObject;
   }
 
   private shown(cause: unknown): { code: string; message: string } {

@@ -26,11 +26,11 @@ export function tenantOf(caller: PublisherPrincipal, named: TenantId | undefined
 }
 
 /** The tenant of a run that somebody names by its id alone. Foreign tenants look empty. */
-export function tenantForRun(caller: Principal, named: TenantId | undefined): TenantId {
+export function tenantForRun(caller: Principal, named: TenantId | undefined, what: NotFound["what"] = "run"): TenantId {
   if (caller.kind === "user") return caller.tenantId;
   const only = caller.tenants !== "*" && caller.tenants.length === 1 ? caller.tenants[0] : undefined;
   const tenantId = named ?? only ?? defaultTenant;
-  if (!isBoundTo(caller, tenantId)) throw new NotFound({ what: "run" });
+  if (!isBoundTo(caller, tenantId)) throw new NotFound({ what });
   return tenantId;
 }
 

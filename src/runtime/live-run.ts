@@ -8,12 +8,13 @@
 import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
 import type { EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
-import type { Fence, Offset, Seq, UserId } from "../../protocol/ids.ts";
+import type { Fence, Offset, Seq } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
 import type { RunState, TerminalState } from "../../protocol/run-view.ts";
 import { Fenced, IllegalTransition, LogFull, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
 import type { Append, Appended, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
+import type { Owner } from "./contamination.ts";
 import type { RunActor, Verdict } from "./judge.ts";
 import { judge, ownStep } from "./judge.ts";
 import type { Prepared } from "./payload.ts";
@@ -39,7 +40,7 @@ export class LiveRun {
   onHeard: () => void = nothing;
   /** A date of it was set or settled, and that is durable. `atMs`: milliseconds since 1970. */
   onDated: (event: DatedEvent, atMs: number) => void = nothing;
-  private readonly owner: UserId;
+  private readonly owner: Owner;
   private readonly host: RunHost;
   private readonly keys: RunKeys;
   private ending: TerminalState | undefined;
@@ -56,7 +57,7 @@ export class LiveRun {
     this.record = record;
     this.actor = actor;
     this.keys = new RunKeys(host.log, record, bornHere);
-    this.owner = streamOwner(record.stream).userId;
+    this.owner = streamOwner(record.stream);
     this.fence = record.fence;
     this.seq = record.seq;
     this.offset = record.lastOffset;
@@ -128,7 +129,9 @@ export class LiveRun {
       const fresh = this.keys.fresh(prepared, this.seq + 1);
       if (fresh.length === 0 && prepared.length > 0) return new Receipt(() => this.answerKnown(prepared));
       if (this.ending) {
-        if (!terms.bySupervisor) void this.host.apart.keepLate(this.record, events, this.ending);
+        // As they may be shown, not as they were said.
+        const late = prepared.map(({ event }) => event);
+        if (!terms.bySupervisor) void this.host.apart.keepLate(this.record, late, this.ending);
         throw new RunEnded({ state: this.ending });
       }
       if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });

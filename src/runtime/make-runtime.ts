@@ -3,9 +3,8 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import type { RunId, TenantId } from "../../protocol/ids.ts";
+import type { TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
-import type { Principal } from "../auth/principal.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { watchedLog } from "../log/watched-log.ts";
@@ -15,18 +14,20 @@ import { auditPage } from "./audit-view.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
+import { ContaminationWatch } from "./contamination-watch.ts";
 import { Deadlines } from "./deadlines.ts";
 import { doubtedLog } from "./doubted-log.ts";
 import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
 import { defaultFlags, Flags } from "./flags.ts";
-import { mayTouch, nameOf, ownRun, requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
+import { requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
 import { pageOf, summaryOf } from "./listing.ts";
 import { notify } from "./notices.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
 import { Orphans } from "./orphans.ts";
+import { RunAccess } from "./run-access.ts";
 import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
 import { maxPageBytes, Reads } from "./reads.ts";
@@ -82,15 +83,25 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const userTerms = new UserTerms(flags);
   const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
   const takeOrphan = (key: RunKey): boolean => orphans.take(key);
-  const runs = new Runs({ settings, userTerms, supervisor, deadlines, nextId, timeText, onStalled, takeOrphan });
+  const contamination = new ContaminationWatch({ ...given, deadlines });
+  const onContaminated = (tenantId: TenantId): void => contamination.note(tenantId);
+  const runs = new Runs({
+    settings,
+    userTerms,
+    supervisor,
+    deadlines,
+    nextId,
+    timeText,
+    onContaminated,
+    onStalled,
+    takeOrphan,
+  });
   const views = new Views(log, (record) => connections.isStalled(record));
   const approvals = new Approvals(log, runs, views);
   const { graceMs, journal } = settings;
   const orphans = new Orphans({ log, deadlines, runs, views, graceMs, journal, timeText, onStalled });
-  const commands = new Commands(settings, {
-    cancel: (caller, runId, body) => cancel(caller, undefined, runId, body),
-    resolveApproval: (caller, approvalId, body) => approvals.resolve(caller, undefined, approvalId, body),
-  });
+  const access = new RunAccess(log, runs);
+  const commands = new Commands(settings, access, approvals, runs.policy);
   const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId });
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
@@ -105,30 +116,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     countAccepted: () => {
       runs.counts.eventsAccepted += 1;
     },
-    countContaminated: () => {
-      runs.counts.contaminationRefused += 1;
-    },
+    policy: runs.policy,
   };
-
-  /** The living run of a caller, or the record of one that has ended. */
-  async function touch(caller: Principal, named: TenantId | undefined, runId: RunId): Promise<RunDesk | RunRecord> {
-    const found = await runs.find(tenantForRun(caller, named), runId);
-    if (found === undefined || !mayTouch(caller, found instanceof RunDesk ? found.run.record : found))
-      throw new NotFound({ what: "run" });
-    return found;
-  }
-
-  async function read(caller: Principal, named: TenantId | undefined, runId: RunId): Promise<RunRecord> {
-    if (caller.kind === "publisher") requireRight(caller, "admin");
-    return ownRun(caller, await log.run(tenantForRun(caller, named), runId));
-  }
-
-  async function cancel(...[caller, named, runId, body]: Parameters<RuntimeService["cancel"]>): Promise<void> {
-    if (caller.kind === "publisher") requireRight(caller, "publish");
-    const found = await touch(caller, named, runId);
-    if (!(found instanceof RunDesk)) throw new RunEnded({ state: found.ended ?? "completed" });
-    await found.cancel(nameOf(caller), body);
-  }
 
   const service: RuntimeService = {
     startRun: (caller, body, traceparent) =>
@@ -151,7 +140,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     heartbeat: (caller, named, runId, body) =>
       answer(async () => {
         requireRight(caller, "publish");
-        const desk = await touch(caller, named, runId);
+        const desk = await access.touch(caller, named, runId);
         if (!(desk instanceof RunDesk)) throw new RunEnded({ state: desk.ended ?? "completed" });
         desk.run.requireFence(body.fence);
         desk.lease.renew();
@@ -163,13 +152,13 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     claim: (caller, named, runId) =>
       answer(async () => {
         requireRight(caller, "publish");
-        await touch(caller, named, runId);
+        await access.touch(caller, named, runId);
         const { fence, seq, desk } = await runs.claim(tenantForRun(caller, named), runId);
         const snapshot = await views.view({ ...desk.run.record, seq });
         if (snapshot === undefined) throw new NotFound({ what: "run" });
         return { fence, seq, snapshot };
       }),
-    cancel: (...call) => answer(() => cancel(...call)),
+    cancel: (...call) => answer(() => access.cancel(...call)),
     resolveApproval: (...call) => answer(() => approvals.resolve(...call)),
     notify: (caller, body) =>
       answer(() => {
@@ -187,13 +176,13 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       }),
     run: (caller, named, runId) =>
       answer(async () => {
-        const view = await views.view(await read(caller, named, runId));
+        const view = await views.view(await access.read(caller, named, runId));
         if (view === undefined) throw new NotFound({ what: "run" });
         return view;
       }),
     runEvents: (caller, named, runId, { after, limit }) =>
       answer(async () => {
-        const { tenantId, seq } = await read(caller, named, runId);
+        const { tenantId, seq } = await access.read(caller, named, runId);
         const events = await log.readRun(tenantId, runId, after, { maxEvents: limit, maxBytes: maxPageBytes });
         return pageOf(events, events.at(-1)?.seq ?? seq, seq);
       }),
@@ -216,6 +205,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       framesSent: supervisor.counts.framesSent,
       eventsSent: supervisor.counts.eventsSent,
       ...runs.counts,
+      contaminationRefused: contamination.count,
       ...retention.counts,
       ...log.health(),
     }),

@@ -9,10 +9,12 @@ import { KeyConflict, LogUnavailable } from "../errors.ts";
 import type { NewEvent } from "../log/event-log.ts";
 import type { Connections } from "./connections.ts";
 import type { UserConnection } from "./connection.ts";
+import type { Owner, PayloadPolicy } from "./contamination.ts";
 import { isolated } from "./contamination.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { eventDigest } from "./digest.ts";
 import type { Settings } from "./options.ts";
+import { textOfObject } from "./payload.ts";
 
 export interface NoticesTerms {
   readonly settings: Settings;
@@ -21,18 +23,18 @@ export interface NoticesTerms {
   readonly nextId: () => string;
   readonly timeText: () => string;
   readonly countAccepted: () => void;
-  readonly countContaminated: () => void;
+  readonly policy: PayloadPolicy;
 }
 
 /**
  * Writes a notice and tells what became of it.
  *
- * Fails: `Contaminated`, `KeyConflict`, `LogUnavailable`.
+ * Fails: `Contaminated`, `InvalidInput`, `KeyConflict`, `LogUnavailable`.
  */
 export async function notify(terms: NoticesTerms, tenantId: TenantId, body: NoticeBody): Promise<BroadcastResult> {
   const userId = body.userId as UserId;
   const stream = streamKey(tenantId, userId);
-  const event = newNotice(terms, userId, body);
+  const event = newNotice(terms, { tenantId, userId }, body);
   const appended = await terms.settings.log.append({ stream, events: [event] });
   if (appended.kind === "key_known") {
     if (appended.known.digest !== event.key?.digest)
@@ -45,13 +47,8 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   return outcome(terms, stream, body, appended.offset, event.type);
 }
 
-function newNotice(
-  { settings, nextId, timeText, countContaminated }: NoticesTerms,
-  owner: UserId,
-  body: NoticeBody,
-): NewEvent {
-  const policy = { contamination: settings.contamination, countContaminated };
-  const said = JSON.stringify(body.data);
+function newNotice({ policy, nextId, timeText }: NoticesTerms, owner: Owner, body: NoticeBody): NewEvent {
+  const said = textOfObject(body.data, () => "data");
   const data = isolated(said, owner, () => "data", policy, "names a user who is not the receiver");
   const key = body.key === undefined ? undefined : { name: body.key, digest: eventDigest(body.type, body.data) };
   return { id: nextId(), type: body.type, time: timeText(), data, key };

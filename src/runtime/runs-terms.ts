@@ -1,5 +1,6 @@
 /** What the registry of runs is made of, counts, and answers with. */
 import type { StartRunAnswer } from "../../protocol/http.ts";
+import type { TenantId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Settings } from "./options.ts";
@@ -14,6 +15,7 @@ export interface RunsTerms {
   readonly deadlines: Deadlines;
   readonly nextId: () => string;
   readonly timeText: () => string;
+  readonly onContaminated: (tenantId: TenantId) => void;
   readonly onStalled: (record: RunRecord, stalled: boolean) => void;
   /** A desk watches this run from here on. True: it is stalled, and its owner was told so. */
   readonly takeOrphan: (key: RunKey) => boolean;
@@ -30,6 +32,5 @@ export interface StartedRun {
 export interface RunsCounts {
   eventsAccepted: number;
   eventsRefused: number;
-  contaminationRefused: number;
   runsInterrupted: number;
 }

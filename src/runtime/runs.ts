@@ -11,6 +11,7 @@ import { LogUnavailable, NotFound, RunEnded } from "../errors.ts";
 import type { Append, EventLog, NewRun, RunRecord } from "../log/event-log.ts";
 import { Apart } from "./apart.ts";
 import { newRun, requireSame, startEvent } from "./birth.ts";
+import type { PayloadPolicy } from "./contamination.ts";
 import { Family, livingParent } from "./family.ts";
 import { LateEvents } from "./late-events.ts";
 import { LiveRun } from "./live-run.ts";
@@ -28,7 +29,7 @@ const lookAfterMs = 1_000;
 const firstFence: Fence = 1;
 
 export class Runs {
-  readonly counts: RunsCounts = { eventsAccepted: 0, eventsRefused: 0, contaminationRefused: 0, runsInterrupted: 0 };
+  readonly counts: RunsCounts = { eventsAccepted: 0, eventsRefused: 0, runsInterrupted: 0 };
   private readonly terms: RunsTerms;
   private readonly log: EventLog;
   private readonly desks = new Map<RunKey, RunDesk>();
@@ -43,9 +44,6 @@ export class Runs {
     this.terms = terms;
     this.log = terms.settings.log;
     const apart = new Apart(this.log, terms.timeText);
-    this.late = new LateEvents(this.log, apart, (events) => {
-      this.counts.eventsRefused += events;
-    });
     this.family = new Family({
       journal: terms.settings.journal,
       atHand: (...run) => this.atHand(...run),
@@ -57,9 +55,7 @@ export class Runs {
       nextId: terms.nextId,
       timeText: terms.timeText,
       contamination: terms.settings.contamination,
-      countContaminated: () => {
-        this.counts.contaminationRefused += 1;
-      },
+      countContaminated: terms.onContaminated,
       countAccepted: (events) => {
         this.counts.eventsAccepted += events;
       },
@@ -71,6 +67,12 @@ export class Runs {
       apart,
       drop: (run, end) => this.drop(run, end),
     };
+    this.late = new LateEvents(this.log, apart, this.host, this.host.countRefused);
+  }
+
+  /** What happens to payloads that name somebody else, for who lets them in by another way. */
+  get policy(): PayloadPolicy {
+    return this.host;
   }
 
   get livingCount(): number {

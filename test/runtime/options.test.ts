@@ -26,6 +26,7 @@ describe("the settings of a runtime", () => {
       breakers: {},
     });
     expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
+    expect(() => settingsOf(needed).alerts.resolve("Nothing")).not.toThrow();
   });
 
   it("are what was said", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asUserId } from "../../protocol/ids.ts";
+import { asTenantId, asUserId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { prepare } from "../../src/runtime/payload.ts";
@@ -7,13 +7,14 @@ import { RunKeys } from "../../src/runtime/run-keys.ts";
 import { event, newRun, next, run1, started, tenant, write } from "../../src/testing/event-log/sample.ts";
 
 const policy = { contamination: "refuse", countContaminated: () => {} } as const;
+const alice = { tenantId: asTenantId("default"), userId: asUserId("alice") };
 const said = (key: string | undefined, n = 1) => ({
   type: "x.a" as const,
   data: { n },
   ...(key !== undefined && { key }),
 });
 const prepared = (...events: readonly ReturnType<typeof said>[]) =>
-  events.map((each, index) => prepare(each, index, asUserId("alice"), policy));
+  events.map((each, index) => prepare(each, index, alice, policy));
 
 /** The keys of a run whose log knows `old`, and what the log was asked. */
 async function world(isComplete = false) {
@@ -97,7 +98,7 @@ describe("a prepared event", () => {
   it("names what is no JSON by its place", () => {
     const circular: Record<string, unknown> = {};
     circular["self"] = circular;
-    const call = () => prepare({ type: "x.a", data: circular as never }, 3, asUserId("alice"), policy);
+    const call = () => prepare({ type: "x.a", data: circular as never }, 3, alice, policy);
     expect(call).toThrow(
       expect.objectContaining({ _tag: "InvalidInput", path: "events[3].data", message: "is not JSON" }),
     );
@@ -106,8 +107,8 @@ describe("a prepared event", () => {
   it("keeps the object that was said, and makes another where a field had to go", () => {
     const input = { type: "x.a" as const, data: { userId: "bob", n: 1 } };
     const own = { type: "x.a" as const, data: { userId: "alice", n: 1 } };
-    expect(prepare(own, 0, asUserId("alice"), policy).event).toBe(own);
-    const cleaned = prepare(input, 0, asUserId("alice"), { ...policy, contamination: "sanitize" });
+    expect(prepare(own, 0, alice, policy).event).toBe(own);
+    const cleaned = prepare(input, 0, alice, { ...policy, contamination: "sanitize" });
     expect([cleaned.event.data, cleaned.text]).toEqual([{ n: 1 }, '{"n":1}']);
   });
 });
