@@ -107,7 +107,9 @@ export function parseJson(text: string, limits: JsonLimits): Decoded<unknown> {
  * and cannot be read would stand in its reader's way for ever.
  */
 export function whyUnreadable(text: string, limits: JsonLimits): string | undefined {
-  const over = overLimit(text, limits);
+  // Most payloads are small and flat: tokens.
+  const isFlat = text.length <= limits.maxKeys && text.lastIndexOf("{") <= 0 && !text.includes("[");
+  const over = isFlat ? undefined : overLimit(text, limits);
   if (over !== undefined) return over;
   // Our own text escapes no letter.
   if (!/"(?:__proto__|constructor)"/.test(text)) return undefined;
