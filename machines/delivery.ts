@@ -11,7 +11,7 @@ export type DeliveryFact =
   | { readonly type: "head.reached" }
   /** The next event is no longer at hand in memory: it is read from the log. */
   | { readonly type: "memory.outrun" }
-  /** Too much is un-acked, or the network takes no more. */
+  /** Too much is un-acked, the network takes no more, or the breaker of the connection lets nothing through. */
   | { readonly type: "window.filled" }
   | { readonly type: "window.opened" }
   | { readonly type: "connection.closed" };

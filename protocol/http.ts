@@ -202,6 +202,36 @@ export interface DeadLettersAnswer {
   readonly next: string | null;
 }
 
+/** A circuit breaker as its operator sees it. */
+export interface BreakerAnswer {
+  readonly name: string;
+  readonly state: "closed" | "open" | "halfOpen";
+  /** 0 (open) to 100. */
+  readonly health: number;
+  /** In a row. */
+  readonly failures: number;
+  /** How often it has opened since the process began. */
+  readonly openedCount: number;
+  /** ISO 8601: when it came into this state. */
+  readonly changedAt: string;
+  /** Until it is tried again; only while it is open. */
+  readonly retryAfterMs?: number;
+  readonly settings: { readonly maxFailures: number; readonly openMs: number; readonly probeCount: number };
+}
+
+export interface BreakersAnswer {
+  /** That of the weakest breaker of the list; connections have their own. */
+  readonly health: number;
+  readonly breakers: readonly BreakerAnswer[];
+  /** How many connections have their breaker in which state, and the health of the weakest. */
+  readonly connections: {
+    readonly open: number;
+    readonly halfOpen: number;
+    readonly closed: number;
+    readonly lowestHealth: number;
+  };
+}
+
 export interface TicketAnswer {
   readonly ticket: string;
   /** ISO 8601. */

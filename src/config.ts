@@ -27,6 +27,8 @@ import {
   wrong,
 } from "./config-values.ts";
 import { InvalidConfig } from "./errors.ts";
+import type { SettingsByBreaker } from "./runtime/breaker-settings.ts";
+import { breakersShape, parseBreakers } from "./runtime/breaker-settings.ts";
 import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
@@ -51,6 +53,8 @@ export interface Config {
   readonly confirmAuth: boolean;
   readonly audit: AuditSetting;
   readonly auditKey: string | undefined;
+  /** By breaker: what is not as by default. */
+  readonly breakers: SettingsByBreaker;
   /** What is odd and yet no error: variables that look like ours and are not known. */
   readonly warnings: readonly string[];
 }
@@ -113,6 +117,7 @@ export const settings = {
   confirmAuth: { env: "RUNCAST_CONFIRM_AUTH", default: "0", right: "0 or 1" },
   audit: { env: "RUNCAST_AUDIT", default: "", right: "file:<file> or off" },
   auditKey: { env: "RUNCAST_AUDIT_KEY", default: "", right: "at least 32 bytes", secret: true },
+  breakers: { env: "RUNCAST_BREAKERS", default: "", right: breakersShape },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -205,6 +210,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     confirmAuth: yield* read("confirmAuth", flag),
     audit: yield* audit(given("audit"), settings.audit, where),
     auditKey: (yield* read("auditKey", auditKey)) || undefined,
+    breakers: yield* read("breakers", parseBreakers),
     warnings: unknownVariables(env),
   };
   return config;

@@ -83,6 +83,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     confirmAuth: config.confirmAuth,
     audit: config.audit === undefined ? "off" : `file:${config.audit}`,
     auditKey: config.auditKey,
+    breakers: config.breakers,
     apiKeys: [...config.apiKeys, ...(devMode === undefined ? [] : [devApiKey(devMode)])],
     allowedOrigins: config.allowedOrigins,
     clock,

@@ -50,6 +50,7 @@ describe("the configuration", () => {
       confirmAuth: false,
       audit: "./runcast.audit.jsonl",
       auditKey: undefined,
+      breakers: {},
       warnings: [],
     });
   });
@@ -74,6 +75,15 @@ describe("the configuration", () => {
     expect(config.confirmAuth).toBe(true);
   });
 
+  it("reads breakers from the environment, a text of the file or a list of it", async () => {
+    const log = { maxFailures: 5, openMs: 30_000, probeCount: 2 };
+    expect((await loaded({ env: { RUNCAST_BREAKERS: "log:5/30000/2" } })).breakers).toEqual({ log });
+    for (const breakers of ["log:5/30000/2;sms:1/100/1", ["log:5/30000/2", "sms:1/100/1"]]) {
+      writeFile({ breakers });
+      expect((await loaded()).breakers).toMatchObject({ log, sms: { maxFailures: 1 } });
+    }
+  });
+
   it.each([
     [{ RUNCAST_PORT: "65536" }, `RUNCAST_PORT cannot be "65536"; right is 0 (any) to 65535`],
     [{ RUNCAST_PORT: "-1" }, "RUNCAST_PORT"],
@@ -94,6 +104,7 @@ describe("the configuration", () => {
     [{ RUNCAST_COMPACT_AFTER_MS: "-1" }, "RUNCAST_COMPACT_AFTER_MS"],
     [{ RUNCAST_LOG_LEVEL: "loud" }, "RUNCAST_LOG_LEVEL"],
     [{ RUNCAST_CONFIRM_AUTH: "yes" }, "RUNCAST_CONFIRM_AUTH"],
+    [{ RUNCAST_BREAKERS: "log:0/1/1" }, `RUNCAST_BREAKERS cannot be "log:0/1/1"; right is name:failures/openMs/probes`],
     [{ RUNCAST_ALLOWED_ORIGINS: "app.example.com" }, "RUNCAST_ALLOWED_ORIGINS"],
     [{ RUNCAST_ALLOWED_ORIGINS: "https://a.example/path" }, "RUNCAST_ALLOWED_ORIGINS"],
     [{ RUNCAST_ALLOWED_ORIGINS: "*" }, "RUNCAST_ALLOWED_ORIGINS"],

@@ -93,6 +93,11 @@ export const serveCommand: Command = {
       about: "file:<file>, or off: who was let in and who was not; unset: beside a SQLite store",
       env: "RUNCAST_AUDIT",
     },
+    breakers: {
+      value: "<list>",
+      about: "name:failures/openMs/probes, separated by ; as in log:5/30000/2",
+      env: "RUNCAST_BREAKERS",
+    },
     config,
   },
   examples: [

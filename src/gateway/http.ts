@@ -14,6 +14,7 @@ import type { Route } from "./route.ts";
 import { Router } from "./router.ts";
 import { approvalRoutes } from "./routes/approval-routes.ts";
 import { auditRoutes } from "./routes/audit-routes.ts";
+import { breakerRoutes } from "./routes/breaker-routes.ts";
 import { devRoutes } from "./routes/dev-routes.ts";
 import { flagRoutes } from "./routes/flag-routes.ts";
 import { noticeRoutes } from "./routes/notice-routes.ts";
@@ -26,6 +27,7 @@ const apiRoutes: readonly Route[] = [
   ...runRoutes,
   ...approvalRoutes,
   ...noticeRoutes,
+  ...breakerRoutes,
   ...flagRoutes,
   ...readRoutes,
   ...streamRoutes,

@@ -39,7 +39,7 @@ export class CircuitOpen extends Error {
   }
 }
 
-/** A call that was let through; exactly one of its functions is called, once. */
+/** A call that was let through. The first of its functions that is called counts, and no other after it. */
 export interface Passage {
   succeeded(): void;
   failed(): void;
@@ -107,12 +107,16 @@ export class Breaker {
     const isProbe = permission === "probe";
     if (isProbe) this.send({ type: "probe.taken" });
     const { round } = this.actor.getSnapshot().context;
+    let isOver = false;
+    const tell = (fact: BreakerFact): void => {
+      if (!isOver) this.send(fact);
+      isOver = true;
+    };
     return {
-      succeeded: () => this.send({ type: "call.succeeded", round }),
-      failed: () => this.send({ type: "call.failed", round }),
-      dropped: () => {
-        if (isProbe) this.send({ type: "probe.dropped", round });
-      },
+      succeeded: () => tell({ type: "call.succeeded", round }),
+      failed: () => tell({ type: "call.failed", round }),
+      // Of a call that was no probe nothing was counted: the machine lets it go.
+      dropped: () => tell({ type: "probe.dropped", round }),
     };
   }
 
@@ -125,15 +129,22 @@ export class Breaker {
   async run<Value>(call: () => Promise<Value>, isFailure: (cause: unknown) => boolean = () => true): Promise<Value> {
     const passage = this.enter();
     if (passage === undefined) throw new CircuitOpen(this.name, this.retryAfterMs);
+    let value: Value;
     try {
-      const value = await call();
-      passage.succeeded();
-      return value;
+      value = await call();
     } catch (cause) {
-      if (isFailure(cause)) passage.failed();
-      else passage.succeeded();
+      // A judge that throws must not leave a probe under way for ever.
+      let speaksAgainstIt = true;
+      try {
+        speaksAgainstIt = isFailure(cause);
+      } finally {
+        if (speaksAgainstIt) passage.failed();
+        else passage.succeeded();
+      }
       throw cause;
     }
+    passage.succeeded();
+    return value;
   }
 
   /** By hand: closed, its failures forgotten. */

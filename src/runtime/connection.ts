@@ -4,13 +4,14 @@
  */
 import type { Actor } from "xstate";
 import type { ConnectionFact, connectionMachine } from "../../machines/connection.ts";
-import type { ClientFrame, CommandFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
-import type { ConnectionId, DeviceId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
+import type { ClientFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
+import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
-import type { Position } from "../log/event-log.ts";
 import { LogUnavailable, NotAccepting, Unauthenticated } from "../errors.ts";
+import { ConnectionBreaker } from "./connection-breaker.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
@@ -18,37 +19,7 @@ import type { Outbox } from "./outbox.ts";
 import type { Start } from "./resume.ts";
 import { reachesBack, startOf } from "./resume.ts";
 import type { Connection } from "./runtime.ts";
-import type { EncodedFrame, Transport } from "./transport.ts";
-
-/** What a connection needs of `connections`. */
-export interface ConnectionHost {
-  readonly authenticate: (token: string) => Promise<UserPrincipal>;
-  readonly welcome: {
-    readonly heartbeatMs: number;
-    readonly windowEvents: number;
-  };
-  readonly helloMs: number;
-  readonly confirmAuth: boolean;
-  readonly nowMs: () => number;
-  readonly after: (delayMs: number, task: () => void) => Deadline;
-  readonly write: (transport: Transport, frame: EncodedFrame) => boolean;
-  readonly openHub: (stream: StreamKey) => Promise<StreamHub>;
-  readonly position: (stream: StreamKey) => Promise<Position>;
-  readonly releaseHub: (hub: StreamHub, outbox?: Outbox) => void;
-  /** Of the runs whose events will follow: a filtered thread would stand still for ever. */
-  readonly snapshot: (
-    stream: StreamKey,
-    want: HelloFrame["want"],
-  ) => Promise<Extract<ServerFrame, { type: "snapshot" }>>;
-  /** Its runs that are stalled now: a snapshot says so itself, a replay does not. */
-  readonly stalled: (stream: StreamKey) => Iterable<RunId>;
-  readonly outbox: (connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset) => Outbox;
-  /** Registers under the user, before the first frame of the stream. */
-  readonly settle: (connection: UserConnection, stream: StreamKey) => void;
-  readonly saveCursor: (connection: UserConnection, offset: Offset) => void;
-  readonly command: (connection: UserConnection, frame: CommandFrame) => void;
-  readonly failed: (connection: UserConnection, cause: unknown) => void;
-}
+import type { Transport } from "./transport.ts";
 
 /** Frames that may come between `hello` and `welcome`. */
 const maxEarlyFrames = 32;
@@ -68,6 +39,7 @@ export class UserConnection implements Connection {
   heartbeat: Set<UserConnection> | undefined;
   /** Heard since the last ping. */
   wasHeard = true;
+  readonly breaker: ConnectionBreaker;
   private readonly host: ConnectionHost;
   private early: ClientFrame[] | undefined;
   private deadline: Deadline | undefined;
@@ -85,6 +57,7 @@ export class UserConnection implements Connection {
     this.transport = transport;
     this.actor = actor;
     this.principal = principal;
+    this.breaker = new ConnectionBreaker(host.breaker, `breaker.${id}`, (state) => host.turned(this, state));
     this.deadline = host.after(host.helloMs, () => this.tell({ type: "deadline.passed", reason: "no hello" }));
   }
 
@@ -92,8 +65,13 @@ export class UserConnection implements Connection {
     return this.actor.getSnapshot().hasTag("open");
   }
 
+  /** 0 to 100, of its breaker and of how far its acks are behind. */
+  get health(): number {
+    return this.breaker.health(this.outbox?.lag ?? 0);
+  }
+
   send(frame: Exclude<ServerFrame, { type: "events" }>): void {
-    this.host.write(this.transport, encodeFrame(frame));
+    if (!this.host.write(this.transport, encodeFrame(frame))) this.breaker.failed();
   }
 
   receive(frame: ClientFrame): void {
@@ -131,7 +109,11 @@ export class UserConnection implements Connection {
 
   /** An ack of this connection, on the socket or beside it. It counts for what it names, not for where we began. */
   ack(offset: Offset): void {
-    if (this.outbox?.ack(offset)) this.host.saveCursor(this, offset);
+    const { outbox } = this;
+    const before = outbox?.acked ?? 0;
+    if (!outbox?.ack(offset)) return;
+    if (outbox.acked > before) this.breaker.progressed();
+    this.host.saveCursor(this, offset);
   }
 
   /** Frees everything; called once, on the way into `closed`. */
@@ -139,6 +121,7 @@ export class UserConnection implements Connection {
     this.deadline?.cancel();
     this.expiry?.cancel();
     this.early = undefined;
+    this.breaker.free();
     this.outbox?.end();
     if (this.hub) this.host.releaseHub(this.hub, this.outbox);
     this.hub = undefined;
@@ -195,6 +178,7 @@ export class UserConnection implements Connection {
       expiresAt: new Date(principal.expiresAtMs).toISOString(),
     });
     if (this.host.confirmAuth) this.awaitConfirmation();
+    for (const trouble of this.host.troubles()) this.send(trouble);
     const after = snapshot?.at ?? start.after;
     if (start.gap) this.send({ ...start.gap, upto: after });
     if (snapshot) this.send(snapshot);

@@ -2,19 +2,23 @@
  * All connections of the process: made and freed by one key, counted per user, kept alive by one heartbeat. The
  * supervisor spawns their actors and writes for them; a user's newest connections win over the oldest.
  */
+import { circuitBreakerMachine } from "../../machines/circuit-breaker.ts";
 import type { Ending } from "../../machines/connection.ts";
 import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
-import type { HelloFrame } from "../../protocol/frames.ts";
+import type { HelloFrame, StatusFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { RunRecord, SavedCursor } from "../log/event-log.ts";
+import { AckWaiters } from "./ack-waiters.ts";
 import type { Commands } from "./commands.ts";
+import { connectionBreakerDefaults } from "./connection-breaker.ts";
 import { UserConnection } from "./connection.ts";
-import type { ConnectionHost } from "./connection.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
 import type { Settings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -22,10 +26,6 @@ import type { OpenConnection } from "./runtime.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { Views } from "./views.ts";
 
-/** The heartbeat goes round in this many steps, so that pings never come in one burst. */
-const heartbeatSteps = 16;
-/** Late steps are made good up to here: two ticks of the wheel. More would ping twice before anybody could answer. */
-const maxBehindMs = 100;
 /** Cursors are written together: a crash costs at most this much of acks, which the next resume makes good. */
 const cursorSaveMs = 250;
 const logRetryMs = 1_000;
@@ -42,6 +42,8 @@ export interface ConnectionsTerms {
   readonly views: Views;
   readonly commands: Commands;
   readonly nextId: () => string;
+  /** What everybody who comes has to be told of breakers. */
+  readonly troubles: () => Iterable<StatusFrame>;
 }
 
 export class Connections {
@@ -54,11 +56,10 @@ export class Connections {
   private saving: Deadline | undefined;
   private readonly host: ConnectionHost;
   private readonly machine: typeof connectionMachine;
-  private readonly steps: Set<UserConnection>[] = Array.from({ length: heartbeatSteps }, () => new Set());
-  private step = 0;
+  private readonly heartbeat: Heartbeat<UserConnection>;
   /** Runs that are stalled now, for who comes back by cursor: what is beside the stream is not replayed. */
   private readonly stalled = new Map<StreamKey, Set<RunId>>();
-  private readonly ackWaiters = new Map<StreamKey, Set<() => void>>();
+  private readonly ackWaiters = new AckWaiters();
 
   constructor(terms: ConnectionsTerms) {
     this.terms = terms;
@@ -68,7 +69,8 @@ export class Connections {
         endConnection: ({ self, context }) => this.end(asConnectionId(self.id), context.ending),
       },
     });
-    this.beat();
+    const { settings, deadlines } = terms;
+    this.heartbeat = new Heartbeat({ ...settings, deadlines, beat: (connection) => this.beat(connection) });
   }
 
   get count(): number {
@@ -77,6 +79,10 @@ export class Connections {
 
   get(id: ConnectionId): UserConnection | undefined {
     return this.all.get(id);
+  }
+
+  each(): Iterable<UserConnection> {
+    return this.all.values();
   }
 
   ofStream(stream: StreamKey): ReadonlySet<UserConnection> {
@@ -93,7 +99,7 @@ export class Connections {
     actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
     actor.start();
     this.all.set(id, connection);
-    connection.heartbeat = this.steps[this.all.size % heartbeatSteps]?.add(connection);
+    connection.heartbeat = this.heartbeat.join(connection);
     return connection;
   }
 
@@ -107,18 +113,20 @@ export class Connections {
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
   }
 
+  /** Beside the stream, to everybody who has had a welcome. */
+  tellAll(frame: StatusFrame): void {
+    const encoded = encodeFrame(frame);
+    for (const mine of this.ofUser.values())
+      for (const { transport } of mine) this.terms.supervisor.write(transport, encoded);
+  }
+
   isStalled({ stream, runId }: RunRecord): boolean {
     return this.stalled.get(stream)?.has(runId) ?? false;
   }
 
   /** Calls `task` whenever a device of this user acknowledges or leaves; the answer stops it. */
   onAck(stream: StreamKey, task: () => void): () => void {
-    const waiters = this.ackWaiters.get(stream) ?? new Set();
-    this.ackWaiters.set(stream, waiters.add(task));
-    return () => {
-      waiters.delete(task);
-      if (waiters.size === 0) this.ackWaiters.delete(stream);
-    };
+    return this.ackWaiters.add(stream, task);
   }
 
   /** Writes the cursors that are still in memory. */
@@ -152,7 +160,8 @@ export class Connections {
   }
 
   private makeHost(): ConnectionHost {
-    const { settings, supervisor, deadlines, hubs, views, commands } = this.terms;
+    const { settings, supervisor, deadlines, hubs, views, commands, troubles } = this.terms;
+    const input = { ...connectionBreakerDefaults, ...settings.breakers["connection"] };
     return {
       authenticate: settings.authenticate,
       welcome: { heartbeatMs: settings.heartbeatMs, windowEvents: settings.windowEvents },
@@ -172,6 +181,17 @@ export class Connections {
         return { type: "snapshot", at, runs: runs.filter(isWanted) };
       },
       stalled: (stream) => this.stalled.get(stream) ?? new Set(),
+      troubles,
+      breaker: {
+        mono: () => settings.clock.mono(),
+        spawn: (id) => supervisor.spawn(circuitBreakerMachine, { id, input }).start(),
+        release: (actor) => supervisor.release(actor),
+      },
+      turned: (connection, state) => {
+        settings.journal.write("debug", "connection.breakerTurned", { connectionId: connection.id, state });
+        connection.send({ type: "status", channel: "connection", state });
+        connection.outbox?.nudge();
+      },
       outbox: (connection, hub, hello, after) => this.makeOutbox(connection, hub, hello, after),
       settle: (connection, stream) => this.settle(connection, stream),
       saveCursor: (connection, offset) => this.noteCursor(connection, offset),
@@ -193,8 +213,13 @@ export class Connections {
         delivery,
         want: hello.want,
         mergeDeltas: hello.mergeDeltas ?? true,
+        gate: connection.breaker,
         release: () => supervisor.release(delivery),
-        write: (frame, eventCount) => supervisor.write(connection.transport, frame, eventCount),
+        write: (frame, eventCount) => {
+          const isTaken = supervisor.write(connection.transport, frame, eventCount);
+          if (!isTaken) connection.breaker.failed();
+          return isTaken;
+        },
         retryLater: () => deadlines.after(logRetryMs, () => connection.outbox?.pump()),
       },
       after,
@@ -216,7 +241,7 @@ export class Connections {
     const device = connection.device ?? noDevice;
     const key = `${device.length}:${device}:${stream}`;
     this.keepUnsaved(key, { stream, device, offset });
-    this.tellWaiters(stream);
+    this.ackWaiters.tell(stream);
   }
 
   private keepUnsaved(key: string, cursor: SavedCursor): void {
@@ -227,10 +252,6 @@ export class Connections {
         this.terms.settings.journal.write("warn", "cursors.notSaved", { cause }),
       );
     });
-  }
-
-  private tellWaiters(stream: StreamKey): void {
-    for (const task of [...(this.ackWaiters.get(stream) ?? [])]) task();
   }
 
   /** The machine is on its way into `closed`. */
@@ -248,29 +269,20 @@ export class Connections {
     // Inside its own transition an actor cannot be stopped.
     queueMicrotask(() => {
       this.terms.supervisor.release(connection.actor);
-      if (connection.stream !== undefined) this.tellWaiters(connection.stream);
+      if (connection.stream !== undefined) this.ackWaiters.tell(connection.stream);
     });
     if (ending) this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
   }
 
-  /** Counted from step to step, so that the wheel's ticks do not add up; what the process slept through is skipped. */
-  private beat(dueMono = 0): void {
-    const { deadlines, settings, supervisor } = this.terms;
-    const { heartbeatMs, clock } = settings;
-    const earliestMono = clock.mono() - Math.min(maxBehindMs, heartbeatMs / 2);
-    const nextMono = Math.max(dueMono, earliestMono) + heartbeatMs / heartbeatSteps;
-    deadlines.at(nextMono, () => {
-      // First: one connection that throws must not end the heartbeat of all.
-      this.beat(nextMono);
-      this.step = (this.step + 1) % heartbeatSteps;
-      for (const connection of this.steps[this.step] ?? []) {
-        connection.outbox?.nudge();
-        // SSE has no way back; the gateway's comments keep the line open and its close is heard.
-        if (connection.transport.kind === "sse") continue;
-        if (!connection.wasHeard) connection.actor.send({ type: "ping.unanswered" });
-        connection.wasHeard = false;
-        if (connection.isOpen) supervisor.ping(connection.transport);
-      }
-    });
+  private beat(connection: UserConnection): void {
+    const { breaker, outbox, transport, wasHeard } = connection;
+    const isSse = transport.kind === "sse";
+    breaker.beat(outbox, isSse || wasHeard);
+    outbox?.nudge();
+    // SSE has no way back; the gateway's comments keep the line open and its close is heard.
+    if (isSse) return;
+    if (!wasHeard) connection.actor.send({ type: "ping.unanswered" });
+    connection.wasHeard = false;
+    if (connection.isOpen) this.terms.supervisor.ping(transport);
   }
 }

@@ -11,8 +11,10 @@ import { watchedLog } from "../log/watched-log.ts";
 import { answer } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { auditPage } from "./audit-view.ts";
+import { BreakerDesk } from "./breaker-desk.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
+import { statusOf, troublesOf } from "./concerning.ts";
 import { Connections } from "./connections.ts";
 import { ContaminationWatch } from "./contamination-watch.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -20,9 +22,8 @@ import { doubtedLog } from "./doubted-log.ts";
 import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
 import { defaultFlags, Flags } from "./flags.ts";
-import { requireRight, streamToRead, tenantForRun, tenantOf } from "./gate.ts";
+import { requireRight, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
-import { pageOf, summaryOf } from "./listing.ts";
 import { notify } from "./notices.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
@@ -30,11 +31,13 @@ import { Orphans } from "./orphans.ts";
 import { RunAccess } from "./run-access.ts";
 import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
-import { maxPageBytes, Reads } from "./reads.ts";
+import { readCalls } from "./read-calls.ts";
+import { Reads } from "./reads.ts";
 import { Retention } from "./retention.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { Supervisor } from "./supervisor.ts";
+import { timeTexts } from "./time-texts.ts";
 import { UserTerms } from "./user-terms.ts";
 import { Views } from "./views.ts";
 
@@ -66,8 +69,12 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     deadlines,
     clock,
     settingsOf: (name) => given.breakers[name],
-    onTurn: ({ name, state, failures }, before) =>
-      given.journal.write(state === "open" ? "error" : "info", "breaker.turned", { name, before, state, failures }),
+    onTurn: (view, before) => {
+      const { name, state, failures } = view;
+      given.journal.write(state === "open" ? "error" : "info", "breaker.turned", { name, before, state, failures });
+      const frame = statusOf(view);
+      if (frame) connections.tellAll(frame);
+    },
   });
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
@@ -102,7 +109,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const orphans = new Orphans({ log, deadlines, runs, views, graceMs, journal, timeText, onStalled });
   const access = new RunAccess(log, runs);
   const commands = new Commands(settings, access, approvals, runs.policy);
-  const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId });
+  const troubles = () => troublesOf(breakers);
+  const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId, troubles });
+  const breakerDesk = new BreakerDesk(breakers, connections, given.auditLog);
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
   const retention = new Retention({ ...settings, deadlines, saveCursors });
@@ -165,29 +174,11 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         requireRight(caller, "publish");
         return notify(notices, tenantOf(caller, body.tenantId as TenantId | undefined), body);
       }),
-    ledger: (...call) => answer(() => reads.ledger(...call)),
-    deadLetters: (...call) => answer(() => reads.deadLetters(...call)),
     audit: (...call) => answer(() => auditPage(settings.auditLog, ...call)),
-    runs: (caller, whose, { before, limit }) =>
-      answer(async () => {
-        const stream = streamToRead(caller, whose);
-        const page = await log.runs({ stream, limit, ...(before !== undefined && { before }) });
-        return { runs: await Promise.all(page.runs.map((record) => summaryOf(record, runs, views))), next: page.next };
-      }),
-    run: (caller, named, runId) =>
-      answer(async () => {
-        const view = await views.view(await access.read(caller, named, runId));
-        if (view === undefined) throw new NotFound({ what: "run" });
-        return view;
-      }),
-    runEvents: (caller, named, runId, { after, limit }) =>
-      answer(async () => {
-        const { tenantId, seq } = await access.read(caller, named, runId);
-        const events = await log.readRun(tenantId, runId, after, { maxEvents: limit, maxBytes: maxPageBytes });
-        return pageOf(events, events.at(-1)?.seq ?? seq, seq);
-      }),
-    events: (...call) => answer(() => reads.events(...call)),
+    ...readCalls({ log, access, runs, views, reads }),
     ...flagCalls(flags),
+    breakers: (caller) => answer(() => breakerDesk.read(caller)),
+    resetBreaker: (caller, name) => answer(() => breakerDesk.reset(caller, name)),
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
@@ -209,7 +200,12 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       ...retention.counts,
       ...log.health(),
     }),
-    figures: () => ({ state: supervisor.state, stats: service.stats(), breakers: breakers.views() }),
+    figures: () => ({
+      state: supervisor.state,
+      stats: service.stats(),
+      breakers: breakers.views(),
+      connectionBreakers: breakerDesk.countConnections(),
+    }),
     drain: Effect.promise(async () => {
       if (supervisor.state === "stopped") return;
       supervisor.tell({ type: "stop.requested" });
@@ -241,19 +237,5 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       retention.start();
       return orphans.sweep(onOrphan);
     },
-  };
-}
-
-/** ISO texts of now; many events fall into one millisecond. */
-function timeTexts(now: () => number): () => string {
-  let ms = -1;
-  let text = "";
-  return () => {
-    const at = now();
-    if (at !== ms) {
-      ms = at;
-      text = new Date(at).toISOString();
-    }
-    return text;
   };
 }

@@ -25,6 +25,13 @@ export const maxBufferedBytes = 131_072;
 /** Read from the log at once; it leaves in several frames. */
 const maxPage: ReadLimit = { maxEvents: 512, maxBytes: 256 * 1_024 };
 
+/** Whether frames of events may pass now: the connection's breaker. Frames beside the stream do not ask. */
+export interface FrameGate {
+  readonly lets: boolean;
+  /** A frame with events was handed over. */
+  sent(): void;
+}
+
 /** What an outbox needs of its surroundings. */
 export interface OutboxContext {
   readonly hub: StreamHub;
@@ -36,6 +43,7 @@ export interface OutboxContext {
   readonly release: () => void;
   readonly want: Want | undefined;
   readonly mergeDeltas: boolean;
+  readonly gate: FrameGate;
   /** The supervisor's hand: the only way to the socket (L12). False: the socket is gone. */
   readonly write: (frame: EncodedFrame, eventCount: number) => boolean;
   /** The log did not answer: call `pump` again later. */
@@ -68,6 +76,21 @@ export class Outbox {
     this.acked = after;
   }
 
+  /** Frames with events stand sent and not acknowledged. */
+  get hasUnacked(): boolean {
+    return this.unacked.events > 0;
+  }
+
+  /** Its client acknowledges what it gets. */
+  get hasAcked(): boolean {
+    return this.acked > this.start;
+  }
+
+  /** The part of its window that is not acknowledged, 0 to 1: what the connection's health is derived from. */
+  get lag(): number {
+    return this.unacked.share;
+  }
+
   /** Sends what there is to send and what the window allows. */
   pump(): void {
     const { hub } = this.context;
@@ -92,10 +115,11 @@ export class Outbox {
     return true;
   }
 
-  /** The transport has drained, or the heartbeat came round: go on, and cover what was filtered away. */
+  /** The transport has drained, its breaker turned, or the heartbeat came round: go on, and cover what was filtered away. */
   nudge(): void {
     if (this.mode === "blocked") this.pump();
-    if (this.mode === "live" && this.scanned > this.sentUpto) this.send([], this.scanned, 0);
+    const hasCover = this.mode === "live" && this.scanned > this.sentUpto;
+    if (hasCover && this.context.gate.lets) this.send([], this.scanned, 0);
   }
 
   end(): void {
@@ -108,7 +132,8 @@ export class Outbox {
   }
 
   private hasRoom(): boolean {
-    return !this.unacked.isFull && this.context.transport.bufferedBytes < maxBufferedBytes;
+    const { gate, transport } = this.context;
+    return !this.unacked.isFull && gate.lets && transport.bufferedBytes < maxBufferedBytes;
   }
 
   private room(): ReadLimit {
@@ -154,7 +179,7 @@ export class Outbox {
       // What was left out behind the last event is covered with it.
       const isLast = part.at(-1) === out.at(-1);
       this.send(part.map(eventText), isLast ? upto : (part.at(-1)?.offset ?? upto), part.length);
-      if (this.mode === "ended") return;
+      if (this.mode === "ended" || !this.context.gate.lets) return;
     }
     // A range without a wanted event is covered by the next frame that has one, or by the next nudge.
     this.scanned = upto;
@@ -169,6 +194,7 @@ export class Outbox {
     if (eventCount > 0) this.unacked.sent(this.sentUpto, upto, eventCount, frame.bytes.length);
     this.sentUpto = upto;
     this.scanned = upto;
+    if (eventCount > 0) this.context.gate.sent();
   }
 
   /** Whether its filter lets this event pass. */
@@ -187,6 +213,8 @@ export class Outbox {
       (slice) => {
         this.reading = false;
         if (this.mode === "ended") return;
+        // Its breaker opened while the log was read.
+        if (!this.context.gate.lets) return this.pump();
         const before = this.scanned;
         if (slice.first > this.scanned + 1) this.declareGap(slice.first - 1);
         this.sendEvents(slice.events, slice.upto);

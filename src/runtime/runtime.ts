@@ -11,6 +11,8 @@ import type { FlagsAnswer } from "../../protocol/flags.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
 import type {
   AuditAnswer,
+  BreakerAnswer,
+  BreakersAnswer,
   BroadcastResult,
   CancelBody,
   ClaimAnswer,
@@ -121,6 +123,9 @@ export interface RuntimeService {
   ack(caller: UserPrincipal, connectionId: ConnectionId, offset: Offset): Answer<void>;
   /** Takes a connection in. Fails while starting, draining or over a limit: before the upgrade, please. */
   open(connection: OpenConnection): Answer<Connection>;
+  breakers(caller: PublisherPrincipal): Answer<BreakersAnswer>;
+  /** Closes one by hand: for keys of every tenant. */
+  resetBreaker(caller: PublisherPrincipal, name: string): Answer<BreakerAnswer>;
   /** `starting`, `accepting`, `draining` or `stopped`: the supervisor's state. */
   readonly state: () => SupervisorState;
   /** The plain numbers of what `/metrics` shows; names as in `telemetry/runtime-metrics`. */

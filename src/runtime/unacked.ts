@@ -40,6 +40,11 @@ export class Unacked {
     return this.events >= this.window.maxEvents || this.bytes >= this.window.maxBytes;
   }
 
+  /** The part of the window that is taken, 0 to 1. */
+  get share(): number {
+    return Math.min(1, Math.max(this.events / this.window.maxEvents, this.bytes / this.window.maxBytes));
+  }
+
   /** What may still be sent. */
   get room(): Window {
     return { maxEvents: this.window.maxEvents - this.events, maxBytes: this.window.maxBytes - this.bytes };

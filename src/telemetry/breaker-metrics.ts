@@ -36,4 +36,17 @@ export const breakerMetrics: readonly Metric[] = [
     read: ({ runtime }) =>
       runtime.breakers.map(({ name, openedCount }) => ({ labels: { breaker: name }, value: openedCount })),
   },
+  {
+    name: "runcast_connection_breakers",
+    kind: "gauge",
+    help: "Connections by the state of their breaker.",
+    read: ({ runtime }) =>
+      breakerStates.map((state) => ({ labels: { state }, value: runtime.connectionBreakers[state] })),
+  },
+  {
+    name: "runcast_connection_health_lowest",
+    kind: "gauge",
+    help: "Of the weakest connection, 0 to 100: its breaker and how far its acks are behind.",
+    read: ({ runtime }) => [{ value: runtime.connectionBreakers.lowestHealth }],
+  },
 ];

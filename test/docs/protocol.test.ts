@@ -5,6 +5,7 @@ import { closeCodes } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
 import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
 import { auditRoutes } from "../../src/gateway/routes/audit-routes.ts";
+import { breakerRoutes } from "../../src/gateway/routes/breaker-routes.ts";
 import { devRoutes } from "../../src/gateway/routes/dev-routes.ts";
 import { flagRoutes } from "../../src/gateway/routes/flag-routes.ts";
 import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
@@ -87,6 +88,7 @@ describe("the protocol page", () => {
   const routes = [
     approvalRoutes,
     auditRoutes,
+    breakerRoutes,
     devRoutes,
     flagRoutes,
     noticeRoutes,
