@@ -118,8 +118,7 @@ export class Outbox {
   /** The transport has drained, its breaker turned, or the heartbeat came round: go on, and cover what was filtered away. */
   nudge(): void {
     if (this.mode === "blocked") this.pump();
-    const hasCover = this.mode === "live" && this.scanned > this.sentUpto;
-    if (hasCover && this.context.gate.lets) this.send([], this.scanned, 0);
+    if (this.mode === "live" && this.scanned > this.sentUpto && this.context.gate.lets) this.send([], this.scanned, 0);
   }
 
   end(): void {
