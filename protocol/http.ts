@@ -232,6 +232,27 @@ export interface BreakersAnswer {
   };
 }
 
+/** An alert as it stands on the board, and as a sink is told of it. */
+export interface AlertView {
+  readonly name: string;
+  readonly severity: "critical" | "warning";
+  readonly summary: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly state: "firing" | "resolved";
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly endedAt?: string | undefined;
+}
+
+export interface AlertsAnswer {
+  /** `yellow`: a warning holds, or an alert waits to be told. `red`: something critical holds. */
+  readonly health: "green" | "yellow" | "red";
+  /** What holds now, oldest first. */
+  readonly alerts: readonly AlertView[];
+  /** By sink: what it has not taken. */
+  readonly waiting: Readonly<Record<string, readonly AlertView[]>>;
+}
+
 export interface TicketAnswer {
   readonly ticket: string;
   /** ISO 8601. */

@@ -15,4 +15,5 @@ export type { UserCommand } from "./runtime/options.ts";
 export type { MessageChannel, Run, RunFailure, ToolCall } from "./runtime/run-handle.ts";
 export { Runtime } from "./runtime/runtime.ts";
 export type { Clock } from "./platform/clock.ts";
+export type { Alert, Alerts, AlertSink, ToldAlert } from "./telemetry/alerts.ts";
 export type { Journal } from "./telemetry/journal.ts";

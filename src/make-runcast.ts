@@ -30,13 +30,16 @@ import type { EventLog } from "./log/event-log.ts";
 import { EventLogTag } from "./log/layer.ts";
 import { storeLayer } from "./log/store-layer.ts";
 import { systemClock } from "./platform/clock.ts";
+import { loopDelayWatch } from "./platform/process-figures.ts";
 import type { Runcast, RuncastOptions } from "./runcast.ts";
 import { EmbeddedRun } from "./runtime/embedded-run.ts";
 import { eventIds } from "./runtime/event-id.ts";
 import { follow } from "./runtime/follow.ts";
 import type { RuntimeParts } from "./runtime/make-runtime.ts";
 import { Parts, partsLayer } from "./runtime/layer.ts";
-import { silentAlerts } from "./telemetry/alerts.ts";
+import type { AlertPlace } from "./telemetry/alert-keep.ts";
+import { alertDocument, alertFile } from "./telemetry/alert-places.ts";
+import { AlertRelay } from "./telemetry/alert-relay.ts";
 import type { Journal } from "./telemetry/journal.ts";
 import { silentJournal } from "./telemetry/journal.ts";
 
@@ -69,6 +72,12 @@ function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | E
   return parseStore({ text: store ?? defaultStore, called: "store" }, setting);
 }
 
+/** Beside the store's file; in the log, where that is somebody's own; nowhere, where nothing outlives the process. */
+function alertPlaceOf(store: StoreSetting | EventLog): AlertPlace | undefined {
+  if (!("kind" in store)) return alertDocument(store);
+  return store.kind === "sqlite" ? alertFile(`${store.file}.alerts`) : undefined;
+}
+
 /**
  * Makes a Runcast within a scope: closing the scope drains it.
  *
@@ -87,13 +96,19 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
   const where = yield* storeOf(store);
-  const auditLog = yield* auditOf(auditSetting, auditKey, where, { clock, alerts: rest.alerts ?? silentAlerts });
+  const alerts = new AlertRelay();
+  const auditLog = yield* auditOf(auditSetting, auditKey, where, { clock, alerts });
+  const alertPlace = alertPlaceOf(where);
+  // Its figures are this machine's: where time is made by hand, they say nothing.
+  const watch = clock === systemClock ? loopDelayWatch() : undefined;
+  yield* Effect.addFinalizer(() => Effect.sync(() => watch?.stop()));
   const services = yield* Layer.build(
-    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate }).pipe(
+    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate, alertPlace, loopDelay: watch?.read }).pipe(
       Layer.provideMerge(storeLayer(where, commit)),
     ),
   );
   const parts = Context.get(services, Parts);
+  alerts.connect(parts.alerts);
   const log = Context.get(services, EventLogTag);
   const gateway: Doors = {
     runtime: parts.service,

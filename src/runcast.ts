@@ -26,6 +26,7 @@ export interface RuncastOptions
     | "clock"
     | "journal"
     | "alerts"
+    | "alertSinks"
     | "heartbeatMs"
     | "helloMs"
     | "windowEvents"

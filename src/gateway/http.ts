@@ -12,6 +12,7 @@ import type { Headers, HttpError, Reply } from "./reply.ts";
 import { sendReply, statusOf } from "./reply.ts";
 import type { Route } from "./route.ts";
 import { Router } from "./router.ts";
+import { alertRoutes } from "./routes/alert-routes.ts";
 import { approvalRoutes } from "./routes/approval-routes.ts";
 import { auditRoutes } from "./routes/audit-routes.ts";
 import { breakerRoutes } from "./routes/breaker-routes.ts";
@@ -32,6 +33,7 @@ const apiRoutes: readonly Route[] = [
   ...readRoutes,
   ...streamRoutes,
   ...auditRoutes,
+  ...alertRoutes,
 ];
 const router = new Router([...apiRoutes, ...processRoutes, ...devRoutes]);
 const noContent = 204;

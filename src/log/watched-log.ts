@@ -19,6 +19,8 @@ export interface LogHealth {
   /** 0: the newest write failed. */
   readonly logUp: number;
   readonly logFailures: number;
+  /** Writes that the log has not answered yet. */
+  readonly logWrites: number;
   /** Questions that the log was asked: what a resume, a view or a listing costs it. */
   readonly logReads: number;
   /** Events that were read, and failed their checksum. */
@@ -45,6 +47,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   const knownCorrupt = new Set<string>();
   let downSinceMs: number | undefined;
   let failures = 0;
+  let writes = 0;
   let reads = 0;
   let corruptEvents = 0;
   let walIsLong = false;
@@ -84,6 +87,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   /** What a write comes to says whether the log takes writes. */
   function write<Input extends readonly unknown[], Answer>(call: (...input: Input) => Promise<Answer>) {
     return async (...input: Input): Promise<Answer> => {
+      writes += 1;
       try {
         const answer = await call(...input);
         succeeded();
@@ -91,6 +95,8 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
       } catch (cause) {
         failed(cause);
         throw cause;
+      } finally {
+        writes -= 1;
       }
     };
   }
@@ -144,6 +150,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
     health: () => ({
       logUp: downSinceMs === undefined ? 1 : 0,
       logFailures: failures,
+      logWrites: writes,
       logReads: reads,
       corruptEvents,
       logWalBytes: log.walBytes?.() ?? 0,

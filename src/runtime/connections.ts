@@ -48,6 +48,8 @@ export interface ConnectionsTerms {
 
 export class Connections {
   acksReceived = 0;
+  /** Closed from here, by code. */
+  readonly endings = new Map<number, number>();
   private readonly terms: ConnectionsTerms;
   private readonly all = new Map<ConnectionId, UserConnection>();
   /** Per user, oldest first. */
@@ -111,6 +113,12 @@ export class Connections {
     if (known.size === 0) this.stalled.delete(stream);
     const encoded = encodeFrame({ type: "status", run: { runId, stalled } });
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
+  }
+
+  get stalledCount(): number {
+    let count = 0;
+    for (const runs of this.stalled.values()) count += runs.size;
+    return count;
   }
 
   /** Beside the stream, to everybody who has had a welcome. */
@@ -271,7 +279,9 @@ export class Connections {
       this.terms.supervisor.release(connection.actor);
       if (connection.stream !== undefined) this.ackWaiters.tell(connection.stream);
     });
-    if (ending) this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
+    if (ending === null) return;
+    this.endings.set(ending.code, (this.endings.get(ending.code) ?? 0) + 1);
+    this.terms.supervisor.end(connection.transport, ending.code, ending.reason);
   }
 
   private beat(connection: UserConnection): void {

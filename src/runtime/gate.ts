@@ -14,6 +14,19 @@ export function requireRight(caller: PublisherPrincipal, right: Right): void {
   if (!caller.rights.includes(right)) throw new Forbidden({ message: `this key does not have the right "${right}"` });
 }
 
+/** Known to us alone: the answer is that of what is missing. */
+const foreign = new WeakSet<object>();
+
+/** What is there and not theirs, as an answer. */
+export function foreignThing(what: NotFound["what"]): NotFound {
+  const answer = new NotFound({ what });
+  foreign.add(answer);
+  return answer;
+}
+
+/** Whether an answer hides something that is there. For counting. */
+export const isForeign = (cause: unknown): boolean => typeof cause === "object" && cause !== null && foreign.has(cause);
+
 const isBoundTo = (caller: PublisherPrincipal, tenantId: TenantId): boolean =>
   caller.tenants === "*" || caller.tenants.includes(tenantId);
 
@@ -30,7 +43,7 @@ export function tenantForRun(caller: Principal, named: TenantId | undefined, wha
   if (caller.kind === "user") return caller.tenantId;
   const only = caller.tenants !== "*" && caller.tenants.length === 1 ? caller.tenants[0] : undefined;
   const tenantId = named ?? only ?? defaultTenant;
-  if (!isBoundTo(caller, tenantId)) throw new NotFound({ what });
+  if (!isBoundTo(caller, tenantId)) throw foreignThing(what);
   return tenantId;
 }
 
@@ -41,7 +54,8 @@ export function mayTouch(caller: Principal, record: Pick<RunRecord, "stream" | "
 }
 
 export function ownRun(caller: Principal, record: RunRecord | undefined): RunRecord {
-  if (record === undefined || !mayTouch(caller, record)) throw new NotFound({ what: "run" });
+  if (record === undefined) throw new NotFound({ what: "run" });
+  if (!mayTouch(caller, record)) throw foreignThing("run");
   return record;
 }
 

@@ -9,6 +9,7 @@ import type { Epoch, Offset, StreamKey } from "../../protocol/ids.ts";
 import type { Bell, EventLog, Position, ReadLimit, StoredEvent } from "../log/event-log.ts";
 import { Recent } from "../log/recent.ts";
 import { eventsFrame, eventText, maxFrame } from "./frames.ts";
+import { DeliveryFigures } from "./delivery-figures.ts";
 import type { Outbox } from "./outbox.ts";
 import type { EncodedFrame } from "./transport.ts";
 
@@ -28,21 +29,25 @@ export class StreamHub {
   holders = 0;
   epoch: Epoch;
   head: Offset;
+  readonly figures: DeliveryFigures;
   private readonly recent = new Recent();
   /** Outboxes that stand still: they read on from the log, and nothing is kept at hand for them (L11). */
   private readonly resting = new Set<Outbox>();
   /** The last frame that was built for everybody. */
   private shared: SharedFrame | undefined;
 
-  constructor(stream: StreamKey, position: Position) {
+  constructor(stream: StreamKey, position: Position, figures: DeliveryFigures) {
     this.stream = stream;
+    this.figures = figures;
     this.epoch = position.epoch;
     this.head = position.head;
   }
 
   advance(bell: Bell): void {
     if (bell.events && !this.allRest) this.recent.push(bell.events);
-    this.head = Math.max(this.head, bell.head);
+    if (bell.head <= this.head) return;
+    this.figures.attempts += (bell.head - this.head) * this.outboxes.size;
+    this.head = bell.head;
   }
 
   /** Events after `after` that are still in memory; undefined: read the log. */
@@ -81,13 +86,17 @@ export class StreamHub {
 
 /** All hubs of the process, keyed by stream: made by the first follower, freed with the last. */
 export class Hubs {
+  readonly figures: DeliveryFigures;
   private readonly log: EventLog;
   private readonly hubs = new Map<StreamKey, StreamHub>();
   private readonly opening = new Map<StreamKey, { hub: Promise<StreamHub>; heard: Bell[] }>();
   private dirty: StreamHub[] = [];
+  /** The first bell that has not been answered yet. */
+  private rangMono = 0;
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, mono: () => number) {
     this.log = log;
+    this.figures = new DeliveryFigures(mono);
   }
 
   get count(): number {
@@ -123,7 +132,7 @@ export class Hubs {
     const hub = this.log
       .position(stream)
       .then((position) => {
-        const made = new StreamHub(stream, position);
+        const made = new StreamHub(stream, position, this.figures);
         for (const bell of heard) if (bell.head > made.head) made.advance(bell);
         this.hubs.set(stream, made);
         return made;
@@ -141,13 +150,21 @@ export class Hubs {
       return;
     }
     hub.advance(bell);
-    if (this.dirty.length === 0) queueMicrotask(() => this.flush());
+    if (this.dirty.length === 0) {
+      this.rangMono = this.figures.mono();
+      queueMicrotask(() => this.flush());
+    }
     if (this.dirty.at(-1) !== hub) this.dirty.push(hub);
   }
 
   private flush(): void {
     const hubs = this.dirty;
     this.dirty = [];
-    for (const hub of hubs) for (const outbox of hub.outboxes) outbox.pump();
+    const { figures, rangMono } = this;
+    for (const hub of hubs) {
+      const { deliveries } = figures;
+      for (const outbox of hub.outboxes) outbox.pump();
+      if (figures.deliveries > deliveries) figures.commitToSent.observeMs(figures.mono() - rangMono);
+    }
   }
 }

@@ -8,7 +8,8 @@ import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { watchedLog } from "../log/watched-log.ts";
-import { answer } from "./answer.ts";
+import type { Alerts } from "../telemetry/alerts.ts";
+import { answer as answerTo } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { auditPage } from "./audit-view.ts";
 import { BreakerDesk } from "./breaker-desk.ts";
@@ -22,8 +23,9 @@ import { doubtedLog } from "./doubted-log.ts";
 import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
 import { defaultFlags, Flags } from "./flags.ts";
-import { requireRight, tenantForRun, tenantOf } from "./gate.ts";
+import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
 import { Hubs } from "./hub.ts";
+import { Lookout } from "./lookout.ts";
 import { notify } from "./notices.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
@@ -36,6 +38,7 @@ import { Reads } from "./reads.ts";
 import { Retention } from "./retention.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
+import { statsOf } from "./runtime-stats.ts";
 import { Supervisor } from "./supervisor.ts";
 import { timeTexts } from "./time-texts.ts";
 import { UserTerms } from "./user-terms.ts";
@@ -51,6 +54,8 @@ export interface RuntimeParts {
   readonly flags: Flags;
   /** Reads what must be known before the doors open. Call it before `start`; it never rejects. */
   readonly prepare: () => Promise<void>;
+  /** Where whoever notices something raises it. */
+  readonly alerts: Alerts;
   /**
    * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
    * behind; the answer resolves after the last and never rejects.
@@ -78,8 +83,14 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   });
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
-  const hubs = new Hubs(log);
-  const settings = { ...given, log: doubtedLog(log, hubs, deadlines) };
+  const hubs = new Hubs(log, clock.mono);
+  const lookout = new Lookout({
+    ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
+    ...{ runs: () => runs.all(), endings: () => connections.endings },
+    connectionBreakers: () => breakerDesk.countConnections(),
+  });
+  const answer: typeof answerTo = (call) => lookout.counted(answerTo(call));
+  const settings = { ...given, alerts: lookout.alerts, log: doubtedLog(log, hubs, deadlines) };
   const flags = new Flags({
     log,
     journal: given.journal,
@@ -90,7 +101,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const userTerms = new UserTerms(flags);
   const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
   const takeOrphan = (key: RunKey): boolean => orphans.take(key);
-  const contamination = new ContaminationWatch({ ...given, deadlines });
+  const contamination = new ContaminationWatch({ ...settings, deadlines });
   const onContaminated = (tenantId: TenantId): void => contamination.note(tenantId);
   const runs = new Runs({
     settings,
@@ -175,37 +186,22 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         return notify(notices, tenantOf(caller, body.tenantId as TenantId | undefined), body);
       }),
     audit: (...call) => answer(() => auditPage(settings.auditLog, ...call)),
-    ...readCalls({ log, access, runs, views, reads }),
+    ...readCalls({ answer, log, access, runs, views, reads }),
     ...flagCalls(flags),
     breakers: (caller) => answer(() => breakerDesk.read(caller)),
     resetBreaker: (caller, name) => answer(() => breakerDesk.reset(caller, name)),
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
-        if (connection?.stream !== streamKey(caller.tenantId, caller.userId))
-          throw new NotFound({ what: "connection" });
+        if (connection === undefined) throw new NotFound({ what: "connection" });
+        if (connection.stream !== streamKey(caller.tenantId, caller.userId)) throw foreignThing("connection");
         connection.ack(offset);
       }),
     open: (connection) => answer(() => connections.open(connection)),
     state: () => supervisor.state,
-    stats: () => ({
-      connections: connections.count,
-      livingRuns: runs.livingCount,
-      streams: hubs.count,
-      acksReceived: connections.acksReceived,
-      framesSent: supervisor.counts.framesSent,
-      eventsSent: supervisor.counts.eventsSent,
-      ...runs.counts,
-      contaminationRefused: contamination.count,
-      ...retention.counts,
-      ...log.health(),
-    }),
-    figures: () => ({
-      state: supervisor.state,
-      stats: service.stats(),
-      breakers: breakers.views(),
-      connectionBreakers: breakerDesk.countConnections(),
-    }),
+    stats: () => statsOf({ connections, runs, hubs, supervisor, retention, contamination, lookout, log }),
+    figures: () => lookout.figures(),
+    alerts: (caller) => answer(() => lookout.answer(caller)),
     drain: Effect.promise(async () => {
       if (supervisor.state === "stopped") return;
       supervisor.tell({ type: "stop.requested" });
@@ -219,6 +215,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       unwatch();
       orphans.stop();
       retention.stop();
+      await lookout.close();
       deadlines.stop();
       log.rest();
       supervisor.tell({ type: "drain.finished" });
@@ -232,9 +229,11 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     breakers,
     flags,
     prepare: () => flags.load(),
+    alerts: lookout.alerts,
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();
+      lookout.start();
       return orphans.sweep(onOrphan);
     },
   };

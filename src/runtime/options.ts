@@ -9,8 +9,9 @@ import type { UserPrincipal } from "../auth/principal.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
-import type { Alerts } from "../telemetry/alerts.ts";
-import { silentAlerts } from "../telemetry/alerts.ts";
+import type { LoopDelay } from "../platform/process-figures.ts";
+import type { AlertPlace } from "../telemetry/alert-keep.ts";
+import type { Alerts, AlertSink } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
 
@@ -34,8 +35,14 @@ export interface RuntimeOptions {
   readonly journal?: Journal | undefined;
   /** Hears of what operators change, and of who was let in. */
   readonly auditLog?: AuditLog | undefined;
-  /** Hears of what an operator must know now. */
+  /** Hears each alert when it begins and when it is over, beside the journal and the sinks. */
   readonly alerts?: Alerts | undefined;
+  /** Carry alerts to the operator. What they do not take waits, and comes again. */
+  readonly alertSinks?: readonly AlertSink[] | undefined;
+  /** Where what holds, and what no sink has taken, outlives the process. Default: nowhere. */
+  readonly alertPlace?: AlertPlace | undefined;
+  /** How late this process' timers fire, since it was last asked. */
+  readonly loopDelay?: (() => LoopDelay) | undefined;
   /** Between two pings; two without an answer end the connection. */
   readonly heartbeatMs?: number | undefined;
   /** How long a connection may take to say hello (and, with `confirmAuth`, to confirm). */
@@ -60,7 +67,10 @@ export interface RuntimeOptions {
   readonly breakers?: Readonly<Record<string, Partial<BreakerSettings>>> | undefined;
 }
 
-export type Settings = Required<Omit<RuntimeOptions, "onCommand">> & Pick<RuntimeOptions, "onCommand">;
+type Optional = "onCommand" | "alertPlace" | "loopDelay";
+export type Settings = Required<Omit<RuntimeOptions, Optional>> & Pick<RuntimeOptions, Optional>;
+/** Before there is a board that alerts go to. */
+export type GivenSettings = Omit<Settings, "alerts"> & Pick<RuntimeOptions, "alerts">;
 
 const defaultHeartbeatMs = 15_000;
 const defaultHelloMs = 5_000;
@@ -73,7 +83,7 @@ export const defaultRetentionMs = 604_800_000;
 /** One hour: who reads along reads it as it was written. */
 export const defaultCompactAfterMs = 3_600_000;
 
-export function settingsOf(options: RuntimeOptions): Settings {
+export function settingsOf(options: RuntimeOptions): GivenSettings {
   return {
     log: options.log,
     authenticate: options.authenticate,
@@ -81,7 +91,10 @@ export function settingsOf(options: RuntimeOptions): Settings {
     clock: options.clock ?? systemClock,
     journal: options.journal ?? silentJournal,
     auditLog: options.auditLog ?? silentAuditLog,
-    alerts: options.alerts ?? silentAlerts,
+    alerts: options.alerts,
+    alertSinks: options.alertSinks ?? [],
+    alertPlace: options.alertPlace,
+    loopDelay: options.loopDelay,
     heartbeatMs: options.heartbeatMs ?? defaultHeartbeatMs,
     helloMs: options.helloMs ?? defaultHelloMs,
     windowEvents: options.windowEvents ?? defaultWindowEvents,

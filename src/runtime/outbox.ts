@@ -64,6 +64,9 @@ export class Outbox {
   private reading = false;
   /** It fell behind and has not caught up: its deltas may be merged. */
   private lagging = false;
+  /** The frame whose ack is timed, up to here; 0: none. One at a time is sample enough. */
+  private timedUpto: Offset = 0;
+  private timedMono = 0;
   private readonly unacked: Unacked;
   private readonly context: OutboxContext;
 
@@ -74,6 +77,8 @@ export class Outbox {
     this.sentUpto = after;
     this.scanned = after;
     this.acked = after;
+    // It may stand ahead of the head that the hub knows.
+    context.hub.figures.attempts += Math.max(context.hub.head - after, 0);
   }
 
   /** Frames with events stand sent and not acknowledged. */
@@ -109,6 +114,12 @@ export class Outbox {
   ack(offset: Offset): boolean {
     if (offset > this.sentUpto) return false;
     if (offset <= this.acked) return true;
+    const { figures } = this.context.hub;
+    figures.acked += offset - this.acked;
+    if (this.timedUpto > 0 && offset >= this.timedUpto) {
+      figures.sentToAcked.observeMs(figures.mono() - this.timedMono);
+      this.timedUpto = 0;
+    }
     this.acked = offset;
     this.unacked.ack(offset);
     if (this.mode === "blocked") this.pump();
@@ -190,7 +201,15 @@ export class Outbox {
 
   private handOver(frame: EncodedFrame, upto: Offset, eventCount: number): void {
     if (!this.context.write(frame, eventCount)) return this.end();
-    if (eventCount > 0) this.unacked.sent(this.sentUpto, upto, eventCount, frame.bytes.length);
+    const { figures } = this.context.hub;
+    if (eventCount > 0) {
+      this.unacked.sent(this.sentUpto, upto, eventCount, frame.bytes.length);
+      if (this.timedUpto === 0) {
+        this.timedUpto = upto;
+        this.timedMono = figures.mono();
+      }
+    }
+    figures.deliveries += upto - this.sentUpto;
     this.sentUpto = upto;
     this.scanned = upto;
     if (eventCount > 0) this.context.gate.sent();
@@ -230,9 +249,13 @@ export class Outbox {
 
   /** What was looked at and not wanted is no part of the gap. */
   private declareGap(upto: Offset): void {
+    const { hub } = this.context;
     if (this.scanned > this.sentUpto) this.send([], this.scanned, 0);
     const frame = encodeFrame({ type: "gap", from: this.sentUpto + 1, upto, reason: "retention" });
+    const before = this.sentUpto;
     this.handOver(frame, upto, 0);
+    // Nobody is handed these.
+    hub.figures.deliveries -= this.sentUpto - before;
   }
 
   private turn(mode: Mode): void {

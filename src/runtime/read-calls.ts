@@ -1,7 +1,7 @@
 /** The calls that read: runs, events, the ledger and what is dead, each behind the gate. `make-runtime` joins them in. */
 import { NotFound } from "../errors.ts";
 import type { EventLog } from "../log/event-log.ts";
-import { answer } from "./answer.ts";
+import type { answer } from "./answer.ts";
 import { streamToRead } from "./gate.ts";
 import { pageOf, summaryOf } from "./listing.ts";
 import type { Reads } from "./reads.ts";
@@ -12,6 +12,8 @@ import type { RuntimeService } from "./runtime.ts";
 import type { Views } from "./views.ts";
 
 export interface ReadTerms {
+  /** Makes an answer of a call, and counts those for things of somebody else. */
+  readonly answer: typeof answer;
   readonly log: EventLog;
   readonly access: RunAccess;
   readonly runs: Runs;
@@ -21,7 +23,7 @@ export interface ReadTerms {
 
 type ReadCalls = Pick<RuntimeService, "ledger" | "deadLetters" | "runs" | "run" | "runEvents" | "events">;
 
-export function readCalls({ log, access, runs, views, reads }: ReadTerms): ReadCalls {
+export function readCalls({ answer, log, access, runs, views, reads }: ReadTerms): ReadCalls {
   return {
     ledger: (...call) => answer(() => reads.ledger(...call)),
     deadLetters: (...call) => answer(() => reads.deadLetters(...call)),

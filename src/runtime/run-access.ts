@@ -7,7 +7,7 @@ import type { RunId, TenantId } from "../../protocol/ids.ts";
 import type { Principal, UserPrincipal } from "../auth/principal.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
-import { mayTouch, nameOf, ownRun, requireRight, tenantForRun } from "./gate.ts";
+import { foreignThing, mayTouch, nameOf, ownRun, requireRight, tenantForRun } from "./gate.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
 
@@ -28,8 +28,8 @@ export class RunAccess {
     // A stranger's question brings no run back, and is answered no sooner because the run is at hand.
     if (caller.kind === "user" && !isOwn) ownRun(caller, await this.log.run(tenantId, runId));
     const found = await this.runs.find(tenantId, runId);
-    if (found === undefined || !mayTouch(caller, found instanceof RunDesk ? found.run.record : found))
-      throw new NotFound({ what: "run" });
+    if (found === undefined) throw new NotFound({ what: "run" });
+    if (!mayTouch(caller, found instanceof RunDesk ? found.run.record : found)) throw foreignThing("run");
     return found;
   }
 

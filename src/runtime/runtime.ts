@@ -10,6 +10,7 @@ import type { PublishBody } from "../../protocol/codec.ts";
 import type { FlagsAnswer } from "../../protocol/flags.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
 import type {
+  AlertsAnswer,
   AuditAnswer,
   BreakerAnswer,
   BreakersAnswer,
@@ -126,6 +127,8 @@ export interface RuntimeService {
   breakers(caller: PublisherPrincipal): Answer<BreakersAnswer>;
   /** Closes one by hand: for keys of every tenant. */
   resetBreaker(caller: PublisherPrincipal, name: string): Answer<BreakerAnswer>;
+  /** What holds now, and what no sink has taken. For keys of every tenant. */
+  alerts(caller: PublisherPrincipal): Answer<AlertsAnswer>;
   /** `starting`, `accepting`, `draining` or `stopped`: the supervisor's state. */
   readonly state: () => SupervisorState;
   /** The plain numbers of what `/metrics` shows; names as in `telemetry/runtime-metrics`. */
@@ -141,6 +144,9 @@ export type SupervisorState = "starting" | "accepting" | "draining" | "stopped";
 export interface RuntimeStats extends LogHealth {
   readonly connections: number;
   readonly livingRuns: number;
+  /** Of these and of those that nobody has asked for yet: their runner has gone silent. */
+  readonly stalledRuns: number;
+  readonly overdueToolCalls: number;
   readonly streams: number;
   readonly eventsAccepted: number;
   readonly eventsRefused: number;

@@ -2,7 +2,7 @@
  * A metric: its name, its meaning, and how it is read off what the process counts. `metrics` lists them all,
  * `prometheus` writes them down, and the alert rules are evaluated over the same samples, so the two cannot differ.
  */
-import type { ProcessFigures } from "../platform/process-figures.ts";
+import type { LoopDelay, ProcessFigures } from "../platform/process-figures.ts";
 import type { RuntimeFigures } from "../runtime/runtime-figures.ts";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -18,6 +18,8 @@ export interface Sample {
 export interface Figures {
   readonly runtime: RuntimeFigures;
   readonly process?: ProcessFigures | undefined;
+  /** For who asks for no more of the process. */
+  readonly loopDelay?: LoopDelay | undefined;
   readonly gateway?: GatewayFigures | undefined;
 }
 

@@ -1,7 +1,15 @@
 /** Every metric of the house. The page on operations names them all, and a test holds the two equal. */
 import { breakerMetrics } from "./breaker-metrics.ts";
+import { deliveryMetrics } from "./delivery-metrics.ts";
+import { fallbackMetrics } from "./fallback-metrics.ts";
 import type { Metric } from "./metric.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { runtimeMetrics } from "./runtime-metrics.ts";
 
-export const metrics: readonly Metric[] = [...runtimeMetrics, ...breakerMetrics, ...processMetrics];
+export const metrics: readonly Metric[] = [
+  ...runtimeMetrics,
+  ...deliveryMetrics,
+  ...fallbackMetrics,
+  ...breakerMetrics,
+  ...processMetrics,
+];

@@ -44,9 +44,9 @@ export const processMetrics: readonly Metric[] = [
     name: "nodejs_eventloop_delay_seconds",
     kind: "gauge",
     help: "How late timers fire, since the last scrape.",
-    read: ({ process }) => {
-      if (process === undefined) return [];
-      const { p50, p99 } = process.loopDelaySeconds;
+    read: ({ process, loopDelay = process?.loopDelaySeconds }) => {
+      if (loopDelay === undefined) return [];
+      const { p50, p99 } = loopDelay;
       return [
         { labels: { quantile: "0.5" }, value: p50 },
         { labels: { quantile: "0.99" }, value: p99 },
@@ -57,6 +57,6 @@ export const processMetrics: readonly Metric[] = [
     name: "nodejs_eventloop_delay_max_seconds",
     kind: "gauge",
     help: "The latest that a timer fired, since the last scrape.",
-    read: ({ process }) => one(process?.loopDelaySeconds.max),
+    read: ({ process, loopDelay = process?.loopDelaySeconds }) => one(loopDelay?.max),
   },
 ];

@@ -8,6 +8,12 @@ type Named = Omit<Metric, "read">;
 const named: { readonly [Field in keyof RuntimeStats]: Named } = {
   connections: { name: "runcast_connections", kind: "gauge", help: "Open connections, authenticated or not." },
   livingRuns: { name: "runcast_living_runs", kind: "gauge", help: "Runs that have not ended." },
+  stalledRuns: { name: "runcast_stalled_runs", kind: "gauge", help: "Runs whose runner has gone silent." },
+  overdueToolCalls: {
+    name: "runcast_overdue_tool_calls",
+    kind: "gauge",
+    help: "Tool calls that are open for longer than 60 seconds.",
+  },
   streams: { name: "runcast_followed_streams", kind: "gauge", help: "Users with at least one connection." },
   eventsAccepted: { name: "runcast_events_accepted_total", kind: "counter", help: "Events written to the log." },
   eventsRefused: { name: "runcast_events_refused_total", kind: "counter", help: "Events refused at the door." },
@@ -41,6 +47,7 @@ const named: { readonly [Field in keyof RuntimeStats]: Named } = {
   },
   logUp: { name: "runcast_log_up", kind: "gauge", help: "1 while the log takes writes." },
   logFailures: { name: "runcast_log_failures_total", kind: "counter", help: "Writes that the log did not take." },
+  logWrites: { name: "runcast_log_writes", kind: "gauge", help: "Writes that the log has not answered yet." },
   logReads: { name: "runcast_log_reads_total", kind: "counter", help: "Questions that the log was asked." },
   corruptEvents: {
     name: "runcast_log_corrupt_events_total",

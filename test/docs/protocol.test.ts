@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkEvent, decodeClientFrame } from "../../protocol/codec.ts";
 import { closeCodes } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
+import { alertRoutes } from "../../src/gateway/routes/alert-routes.ts";
 import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
 import { auditRoutes } from "../../src/gateway/routes/audit-routes.ts";
 import { breakerRoutes } from "../../src/gateway/routes/breaker-routes.ts";
@@ -86,6 +87,7 @@ describe("the protocol page", () => {
   });
 
   const routes = [
+    alertRoutes,
     approvalRoutes,
     auditRoutes,
     breakerRoutes,

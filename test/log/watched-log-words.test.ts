@@ -38,7 +38,14 @@ describe("what a watched log tells", () => {
   it("hands every call on, and counts the questions", async () => {
     const { log, told } = world();
     await log.append(started(newRun()));
-    expect(log.health()).toEqual({ logUp: 1, logFailures: 0, logReads: 0, corruptEvents: 0, logWalBytes: 0 });
+    expect(log.health()).toEqual({
+      logUp: 1,
+      logFailures: 0,
+      logWrites: 0,
+      logReads: 0,
+      corruptEvents: 0,
+      logWalBytes: 0,
+    });
     const heard: number[] = [];
     const leave = log.watch(({ head }) => void heard.push(head));
     await log.append(notice(alice, "a"));

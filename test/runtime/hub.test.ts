@@ -20,7 +20,7 @@ async function world() {
       return position;
     },
   };
-  const hubs = new Hubs(log);
+  const hubs = new Hubs(log, () => 0);
   memory.watch((bell: Bell) => hubs.ring(bell));
   await write(log, notice(alice, "a", "b"));
   return { log, hubs, gate, positions: () => positions };

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryLog } from "../../src/log/memory.ts";
 import { type RuntimeOptions, settingsOf } from "../../src/runtime/options.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { silentAlerts } from "../../src/telemetry/alerts.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
 
 const needed = { log: memoryLog(), authenticate: () => Promise.reject(new Error("nobody")) };
@@ -12,6 +13,7 @@ describe("the settings of a runtime", () => {
       ...needed,
       onCommand: undefined,
       clock: systemClock,
+      alertSinks: [],
       heartbeatMs: 15_000,
       helloMs: 5_000,
       windowEvents: 1_024,
@@ -26,7 +28,6 @@ describe("the settings of a runtime", () => {
       breakers: {},
     });
     expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
-    expect(() => settingsOf(needed).alerts.resolve("Nothing")).not.toThrow();
   });
 
   it("are what was said", () => {
@@ -36,7 +37,10 @@ describe("the settings of a runtime", () => {
       clock: manualClock(),
       journal: { write: () => {} },
       auditLog: { record: () => {} },
-      alerts: { raise: () => {}, resolve: () => {} },
+      alerts: silentAlerts,
+      alertSinks: [{ name: "pager", send: async () => {} }],
+      alertPlace: { read: async () => undefined, write: async () => {} },
+      loopDelay: () => ({ p50: 0, p99: 0, max: 0 }),
       heartbeatMs: 1,
       helloMs: 2,
       windowEvents: 3,

@@ -14,6 +14,7 @@ import { systemClock } from "../../../src/platform/clock.ts";
 import { makeRuntime } from "../../../src/runtime/make-runtime.ts";
 import type { RuntimeOptions } from "../../../src/runtime/options.ts";
 import type { RuntimeService } from "../../../src/runtime/runtime.ts";
+import type { Alerts } from "../../../src/telemetry/alerts.ts";
 import type { Journal } from "../../../src/telemetry/journal.ts";
 
 export const secret = "the-secret-of-the-gateway-tests-0123456789";
@@ -56,6 +57,7 @@ export interface Answer {
 
 export interface House extends Serving {
   readonly runtime: RuntimeService;
+  readonly alerts: Alerts;
   readonly journal: JournalRecord[];
   /** Opens the doors; `openHouse` has done so unless it was told not to. */
   readonly start: () => Promise<void>;
@@ -128,6 +130,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   return {
     ...serving,
     runtime: parts.service,
+    alerts: parts.alerts,
     journal: records,
     start,
     call,

@@ -1,0 +1,145 @@
+/**
+ * Looks after the runtime for its operator: gathers the figures, watches the alert rules over them, and holds the alerts.
+ * `make-runtime` makes one, and whoever notices something raises it here.
+ */
+import * as Effect from "effect/Effect";
+import type { AlertsAnswer } from "../../protocol/http.ts";
+import type { PublisherPrincipal } from "../auth/principal.ts";
+import type { ExpectedError } from "../errors.ts";
+import { Forbidden } from "../errors.ts";
+import type { WatchedLog } from "../log/watched-log.ts";
+import type { LoopDelay } from "../platform/process-figures.ts";
+import { AlertBoard } from "../telemetry/alert-board.ts";
+import { AlertCarrier } from "../telemetry/alert-carrier.ts";
+import { AlertKeep } from "../telemetry/alert-keep.ts";
+import { AlertWatch } from "../telemetry/alert-watch.ts";
+import type { Alerts } from "../telemetry/alerts.ts";
+import type { Breakers } from "./breakers.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { isForeign, requireRight } from "./gate.ts";
+import type { Hubs } from "./hub.ts";
+import { LedgerWatch } from "./ledger-watch.ts";
+import { OpenCalls } from "./open-calls.ts";
+import type { GivenSettings } from "./options.ts";
+import type { RunDesk } from "./run-desk.ts";
+import type { RuntimeStats } from "./runtime.ts";
+import type { RuntimeFigures } from "./runtime-figures.ts";
+import { noFallback } from "./runtime-figures.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+/** One entry on the deadline wheel, whatever there is to watch. */
+const lookMs = 5_000;
+
+export interface LookoutTerms {
+  readonly given: GivenSettings;
+  readonly log: WatchedLog;
+  readonly deadlines: Deadlines;
+  readonly breakers: Breakers;
+  readonly hubs: Hubs;
+  readonly supervisor: Supervisor;
+  // What is made after it. Asked once the doors are open.
+  readonly stats: () => RuntimeStats;
+  readonly runs: () => Iterable<RunDesk>;
+  readonly endings: () => ReadonlyMap<number, number>;
+  readonly connectionBreakers: () => RuntimeFigures["connectionBreakers"];
+}
+
+export class Lookout {
+  readonly alerts: Alerts;
+  private foreignAsked = 0;
+  private readonly terms: LookoutTerms;
+  private readonly board: AlertBoard;
+  private readonly watch: AlertWatch;
+  private readonly ledger: LedgerWatch;
+  private readonly openCalls: OpenCalls;
+
+  constructor(terms: LookoutTerms) {
+    this.terms = terms;
+    const { given, log, deadlines, breakers, runs } = terms;
+    const { clock, journal, alertSinks, alertPlace } = given;
+    const carrierOf = (sink: (typeof alertSinks)[number]): AlertCarrier =>
+      new AlertCarrier({ sink, breaker: breakers.of("system-alert"), deadlines, journal });
+    this.board = new AlertBoard({
+      clock,
+      deadlines,
+      journal,
+      carriers: alertSinks.map(carrierOf),
+      keep: alertPlace && new AlertKeep(alertPlace, journal),
+      also: given.alerts,
+    });
+    this.alerts = this.board;
+    this.ledger = new LedgerWatch({ log, clock, deadlines });
+    this.openCalls = new OpenCalls({ runs, clock });
+    const figures = () => ({ runtime: this.figures(), loopDelay: this.loopDelay() });
+    this.watch = new AlertWatch({ alerts: this.board, clock, figures });
+  }
+
+  /** Begins to watch; until the wheel stops. */
+  start(): void {
+    this.ledger.start();
+    this.lookLater();
+  }
+
+  private lookLater(): void {
+    this.terms.deadlines.after(lookMs, () => {
+      // First: a look that throws must not be the last.
+      this.lookLater();
+      this.openCalls.look();
+      this.watch.look();
+    });
+  }
+
+  /** What nobody has taken is kept. Never rejects. */
+  close(): Promise<void> {
+    return this.board.close();
+  }
+
+  overdueCalls(): number {
+    return this.openCalls.overdueCount();
+  }
+
+  figures(): RuntimeFigures {
+    const { board, ledger, foreignAsked } = this;
+    const { supervisor, hubs, breakers, log, stats, endings, connectionBreakers } = this.terms;
+    const { difference, ageSeconds } = ledger;
+    const untold = Object.values(board.waiting()).reduce((sum, { length }) => sum + length, 0);
+    return {
+      state: supervisor.state,
+      stats: stats(),
+      breakers: breakers.views(),
+      // Walks all connections: for who reads it alone.
+      get connectionBreakers() {
+        return connectionBreakers();
+      },
+      delivery: hubs.figures,
+      fallback: noFallback,
+      endings: endings(),
+      foreignAsked,
+      queues: { log: log.health().logWrites, alerts: untold },
+      ledger: { difference, ageSeconds },
+      alerts: board.active(),
+      health: board.health,
+    };
+  }
+
+  /** An answer to a caller; one that hides what is there is counted. */
+  counted<Value>(answer: Effect.Effect<Value, ExpectedError>): Effect.Effect<Value, ExpectedError> {
+    const count = (cause: ExpectedError): Effect.Effect<void> =>
+      Effect.sync(() => {
+        if (isForeign(cause)) this.foreignAsked += 1;
+      });
+    return Effect.tapError(answer, count);
+  }
+
+  /** Alerts speak of the whole server: for keys of every tenant. Fails: throws `Forbidden`. */
+  answer(caller: PublisherPrincipal): AlertsAnswer {
+    requireRight(caller, "admin");
+    if (caller.tenants !== "*")
+      throw new Forbidden({ message: "alerts are about the whole server, and this key is bound to tenants" });
+    return { health: this.board.health, alerts: this.board.active(), waiting: this.board.waiting() };
+  }
+
+  private loopDelay(): LoopDelay | undefined {
+    return this.terms.given.loopDelay?.();
+  }
+}

@@ -1,0 +1,43 @@
+/** Two places for the alert board's word: a file of its own, and a document of the log. */
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { EventLog } from "../log/event-log.ts";
+import type { AlertPlace } from "./alert-keep.ts";
+
+const kind = "alerts";
+const key = "board";
+
+/** The old text or the new one, whatever dies meanwhile. */
+export function alertFile(path: string): AlertPlace {
+  return {
+    read: async () => {
+      try {
+        return await readFile(path, "utf8");
+      } catch (cause) {
+        if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+        throw cause;
+      }
+    },
+    write: async (text) => {
+      await mkdir(dirname(path), { recursive: true });
+      const file = await open(`${path}.new`, "w", 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(`${path}.new`, path);
+    },
+  };
+}
+
+/** For a log that is not a file of ours. */
+export function alertDocument(log: EventLog): AlertPlace {
+  return {
+    read: async () => (await log.documents({ kind, prefix: key, limit: 1 })).find((each) => each.key === key)?.value,
+    write: async (value) => {
+      await log.putDocument({ kind, key, value });
+    },
+  };
+}
