@@ -29,7 +29,10 @@ export interface ClientStatus {
   /** Holes that were refused, each healed by a resume, and events that were dropped because they had come before. */
   readonly holes: number;
   readonly doubles: number;
-  /** What the server says beside the stream, by channel: breakers that concern this user, and `auth`. */
+  /**
+   * What the server has said beside the stream since its welcome, by channel: `log`, `spool` and `connection` are breakers
+   * that concern this user (`closed`, `open`, `halfOpen`; not named is closed), `auth` is the credential.
+   */
   readonly channels: Readonly<Record<string, string>>;
 }
 

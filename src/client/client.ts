@@ -35,6 +35,7 @@ export interface ClientReports {
   readonly snapshot: readonly RunView[];
 }
 
+const noChannels: ClientStatus["channels"] = {};
 /** For the answer to a command. */
 const commandTimeoutMs = 30_000;
 
@@ -49,7 +50,7 @@ export class Client {
   readonly #stops = new Listeners<Error>();
   #status: ClientStatus;
   #welcome: WelcomeFrame | undefined;
-  #channels: Readonly<Record<string, string>> = {};
+  #channels = noChannels;
   #hasLostPlace = false;
   #unwatchPage: Unsubscribe | undefined;
 
@@ -180,6 +181,8 @@ export class Client {
 
   #live(frame: WelcomeFrame): void {
     this.#welcome = frame;
+    // What was said on an earlier connection no longer holds: what does is said again after this.
+    this.#channels = noChannels;
     this.#intake.live();
     this.#commands.opened();
     this.#publishStatus();

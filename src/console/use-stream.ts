@@ -29,6 +29,8 @@ export interface UserStream {
   readonly page: BookPage;
   readonly link: Link;
   readonly outage: Outage | undefined;
+  /** What the server says of its breakers, while there is a connection. */
+  readonly channels: Readonly<Record<string, string>>;
   readonly send: (text: string, threadId: string) => Promise<unknown>;
   readonly stop: (runId: string) => Promise<unknown>;
   readonly resolve: (approvalId: string, decision: "approve" | "deny") => Promise<unknown>;
@@ -92,6 +94,7 @@ function feed(client: Client, book: RunBook): () => void {
 function useLink(client: Client, cutUntil: { readonly current: number }) {
   const [link, setLink] = useState<Link>(() => linkOf(client.status, 0, Date.now()));
   const [outage, setOutage] = useState<Outage>();
+  const [channels, setChannels] = useState(client.status.channels);
   const before = useRef(link);
   useEffect(() => {
     const look = (status: ClientStatus) => {
@@ -100,13 +103,14 @@ function useLink(client: Client, cutUntil: { readonly current: number }) {
       const previous = before.current;
       before.current = now;
       setLink(now);
+      setChannels(status.channels);
       setOutage((known) => foldOutage(known, previous, now, nowMs));
     };
     // It may have moved since the first picture.
     look(client.status);
     return client.on("status", look);
   }, [client, cutUntil]);
-  return { link, outage, dismissOutage: useCallback(() => setOutage(undefined), []) };
+  return { link, channels, outage, dismissOutage: useCallback(() => setOutage(undefined), []) };
 }
 
 /** The stream of one user, connected while the component is mounted. */
@@ -126,7 +130,7 @@ export function useStream(identity: Identity): UserStream {
   );
   useEffect(() => feed(client, book), [client, book]);
   const page = useSyncExternalStore(book.subscribe, book.page);
-  const { link, outage, dismissOutage } = useLink(client, cutUntil);
+  const { link, channels, outage, dismissOutage } = useLink(client, cutUntil);
 
   const acts = useMemo(
     () => ({
@@ -142,5 +146,5 @@ export function useStream(identity: Identity): UserStream {
     }),
     [client, book],
   );
-  return { ...acts, page, link, outage, dismissOutage };
+  return { ...acts, page, link, channels, outage, dismissOutage };
 }

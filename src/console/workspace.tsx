@@ -65,7 +65,7 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
 
   return (
     <div className="workspace" data-tab={tab}>
-      <TopBar link={stream.link} cut={stream.cut} name={identity.name} logout={logout} />
+      <TopBar link={stream.link} channels={stream.channels} cut={stream.cut} name={identity.name} logout={logout} />
       <RunList
         runs={runs}
         selected={shown?.view.runId}

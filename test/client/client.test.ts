@@ -200,6 +200,18 @@ describe("client stream", () => {
     expect(world.client.status).toMatchObject({ mayRepeat: true, cursor: at(8, epochB) });
   });
 
+  it("forgets with a new welcome what an earlier connection was told of breakers", async () => {
+    await using world = await clientUnderTest({ from: "start" });
+    const connection = await welcomed(world.server);
+    connection.send({ type: "status", channel: "log", state: "open" });
+    await untilStatus(world.client, ({ channels }) => channels["log"] === "open");
+    world.client.cut();
+    world.timers.advance(200);
+    await welcomed(world.server, { resumed: "replayed" });
+    await untilState(world.client, "live");
+    expect(world.client.status.channels).toEqual({});
+  });
+
   it("marks a run whose runner fell silent, until it is heard again", async () => {
     await using world = await clientUnderTest({ from: "start" });
     const connection = await welcomed(world.server, { head: 2 });
@@ -208,6 +220,9 @@ describe("client stream", () => {
     connection.send({ type: "status", channel: "log", state: "open" });
     await untilStatus(world.client, ({ channels }) => channels["log"] === "open");
     expect(world.client.run("r-1").view?.stalled).toBe(true);
+    connection.send({ type: "status", channel: "connection", state: "halfOpen" });
+    await untilStatus(world.client, ({ channels }) => channels["connection"] === "halfOpen");
+    expect(world.client.status.channels).toEqual({ log: "open", connection: "halfOpen" });
     connection.events(log.slice(2, 3));
     await untilStatus(world.client, ({ cursor }) => cursor?.offset === 3);
     expect(world.client.run("r-1").view?.stalled).toBeUndefined();

@@ -1,10 +1,12 @@
+import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
+import { createRuncast } from "../../src/make-runcast.ts";
 import { Breakers, CircuitOpen } from "../../src/runtime/breakers.ts";
 import type { BreakersTerms } from "../../src/runtime/breakers.ts";
 import { Deadlines } from "../../src/runtime/deadlines.ts";
 import { Supervisor } from "../../src/runtime/supervisor.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
-import { runtimeUnderTest } from "../support/runtime-under-test.ts";
+import { RecordingTransport, runtimeUnderTest, userOf } from "../support/runtime-under-test.ts";
 
 const tickMs = 50;
 const openMs = 30_000;
@@ -197,5 +199,35 @@ describe("breakers", () => {
     email.reset();
     subscription.unsubscribe();
     expect(seen.filter((state, index) => state !== seen[index - 1])).toEqual(["closed", "open", "halfOpen", "closed"]);
+  });
+
+  it("turn before `runcast.inspect`, that of a connection too", async () => {
+    const clock = manualClock();
+    const runcast = await createRuncast({
+      store: "memory:",
+      auth: () => Promise.resolve({ userId: "alice" }),
+      clock,
+      heartbeatMs: 1_000,
+      breakers: { connection: { maxFailures: 1 } },
+    });
+    const seen: unknown[] = [];
+    const detach = runcast.inspect((event) => {
+      if (event.type !== "@xstate.snapshot" || !("value" in event.snapshot) || !("id" in event.actorRef)) return;
+      if (String(event.actorRef.id).startsWith("breaker.") && seen.at(-1) !== event.snapshot.value)
+        seen.push(event.snapshot.value);
+    });
+    const transport = new RecordingTransport();
+    transport.answersPings = false;
+    const principal = userOf("alice", clock.now());
+    const connection = await Effect.runPromise(runcast.runtime.open({ transport, principal }));
+    connection.receive({ type: "hello", from: "now" });
+    await clock.advance(1_100);
+    connection.heard();
+    transport.answersPings = true;
+    transport.onPing = () => connection.heard();
+    await clock.advance(openMs + 2_000);
+    detach();
+    await runcast.close();
+    expect(seen).toEqual(["closed", "open", "halfOpen", "closed"]);
   });
 });
