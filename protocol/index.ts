@@ -9,3 +9,4 @@ export * from "./ids.ts";
 export * from "./json.ts";
 export * from "./run-view.ts";
 export * from "./server-frame.ts";
+export * from "./webhook.ts";

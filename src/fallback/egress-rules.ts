@@ -4,6 +4,7 @@
  */
 import type { BlockList } from "node:net";
 import { isIP, isIPv4, isIPv6 } from "node:net";
+import { InvalidConfig } from "../errors.ts";
 import { isPublicAddress, networks } from "./public-address.ts";
 
 /** An entry of the operator's: a host name or a network, with a port or with all. */
@@ -62,6 +63,14 @@ export class EgressRules {
 
   /** Public addresses only. */
   static readonly publicOnly = new EgressRules([]);
+
+  /** The rules of an option `allow`. Fails: `InvalidConfig`. */
+  static of(allow: string | undefined): EgressRules {
+    const rules = EgressRules.read(allow ?? "");
+    if (rules === undefined)
+      throw new InvalidConfig({ setting: "allow", message: `is not right; right is ${egressShape}` });
+    return rules;
+  }
 
   /** Reads the operator's list; undefined for one that is not of `egressShape`. */
   static read(text: string): EgressRules | undefined {

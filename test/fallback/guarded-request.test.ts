@@ -1,4 +1,5 @@
 /** FAULTS 42 and 43: where a call may lead, and what it may cost. */
+import { createServer as createTlsServer } from "node:https";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { once } from "node:events";
@@ -11,6 +12,7 @@ import { speaksAgainstChannel } from "../../src/fallback/not-taken.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
 import { eventually } from "../support/eventually.ts";
+import { makeCertificate, trusted } from "./support/certificate.ts";
 import { DnsStub } from "./support/dns-stub.ts";
 import { answers, Endpoint, hangs } from "./support/endpoint.ts";
 
@@ -139,6 +141,28 @@ describe("a guarded request", () => {
     expect(dns.queries).toBe(1);
     await refusedTarget(post(url, { rules, resolve: dns.resolve }));
     expect(inside.connections).toBe(0);
+  });
+
+  it("speaks TLS with the name of the URL at the address that was judged, and only with a server that proves it", async () => {
+    const certificate = makeCertificate();
+    let taken = 0;
+    const server = createTlsServer(certificate, (_, response) => {
+      taken += 1;
+      response.end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await using dns = await DnsStub.open(() => ["127.0.0.1"]);
+    const terms = { rules: loopback, resolve: dns.resolve };
+    expect((await failure(post(`https://hooks.example:${port}/`, terms))).message).toMatch(/^no answer: \w+CERT\w*$/);
+    using _ = trusted(certificate);
+    expect(await post(`https://hooks.example:${port}/`, terms)).toBe(200);
+    expect((await failure(post(`https://other.example:${port}/`, terms))).message).toContain(
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+    );
+    expect(taken).toBe(1);
+    server.close();
+    await once(server, "close");
   });
 
   it("does not go where a redirect points", async () => {
