@@ -29,6 +29,8 @@ import {
 import { InvalidConfig } from "./errors.ts";
 import type { SettingsByBreaker } from "./runtime/breaker-settings.ts";
 import { breakersShape, parseBreakers } from "./runtime/breaker-settings.ts";
+import type { ChannelConfig } from "./fallback/channel-settings.ts";
+import { channelSettings, readChannels } from "./fallback/channel-settings.ts";
 import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
@@ -55,6 +57,8 @@ export interface Config {
   readonly auditKey: string | undefined;
   /** By breaker: what is not as by default. */
   readonly breakers: SettingsByBreaker;
+  /** Who is told when nobody looks, and where operators are alerted. */
+  readonly channels: ChannelConfig;
   /** What is odd and yet no error: variables that look like ours and are not known. */
   readonly warnings: readonly string[];
 }
@@ -118,6 +122,7 @@ export const settings = {
   audit: { env: "RUNCAST_AUDIT", default: "", right: "file:<file> or off" },
   auditKey: { env: "RUNCAST_AUDIT_KEY", default: "", right: "at least 32 bytes", secret: true },
   breakers: { env: "RUNCAST_BREAKERS", default: "", right: breakersShape },
+  ...channelSettings,
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -211,6 +216,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     audit: yield* audit(given("audit"), settings.audit, where),
     auditKey: (yield* read("auditKey", auditKey)) || undefined,
     breakers: yield* read("breakers", parseBreakers),
+    channels: yield* readChannels(given),
     warnings: unknownVariables(env),
   };
   return config;

@@ -39,6 +39,7 @@ export interface RuncastOptions
     | "retentionMs"
     | "compactAfterMs"
     | "breakers"
+    | "channels"
   > {
   /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;

@@ -9,6 +9,7 @@ import { devApiKey, devSecretFile, devUsers, openDevMode } from "./auth/dev-mode
 import type { JwtKey } from "./auth/jwt.ts";
 import type { Config } from "./config.ts";
 import type { DemoServer } from "./demo/demo-server.ts";
+import { outletsOf } from "./fallback/from-config.ts";
 import { serve } from "./gateway/serve.ts";
 import { StaticFiles } from "./gateway/static-files.ts";
 import { makeRuncast } from "./make-runcast.ts";
@@ -69,6 +70,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     ? (yield* Effect.promise(() => import("./demo/demo-server.ts"))).demoServer(journal)
     : undefined;
 
+  const { channels, alertSinks } = yield* outletsOf(config.channels, clock, journal);
   const made = yield* makeRuncast({
     store: storeText(config),
     commit: config.commit,
@@ -81,6 +83,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     retentionMs: config.retentionMs,
     compactAfterMs: config.compactAfterMs,
     confirmAuth: config.confirmAuth,
+    channels,
+    alertSinks,
     audit: config.audit === undefined ? "off" : `file:${config.audit}`,
     auditKey: config.auditKey,
     breakers: config.breakers,

@@ -22,7 +22,7 @@ export const serveCommand: Command = {
     "Without RUNCAST_JWT_SECRET or RUNCAST_JWKS_URL it runs in dev mode: loopback only, a secret of its own beside",
     "the store, and a demo token and API key on stdout. Secrets have no flag, because others can read it:",
     "RUNCAST_JWT_SECRET (at least 32 bytes), RUNCAST_API_KEYS (name:key[:tenant,…][:publish+admin], separated by ;) and",
-    "RUNCAST_AUDIT_KEY (at least 32 bytes; seals the audit log).",
+    "RUNCAST_AUDIT_KEY (at least 32 bytes; seals the audit log). Nor have the settings of notifications: see the manual.",
     "SIGTERM or SIGINT drains: nothing new is taken, what was accepted becomes durable, clients are told to come back.",
   ],
   maxPositionals: 0,
@@ -222,4 +222,21 @@ const auditCommand: Command = {
   ],
 };
 
-export const commands: readonly Command[] = [serveCommand, tokenCommand, tailCommand, auditCommand];
+const vapidCommand: Command = {
+  name: "vapid",
+  summary: "Print a new key pair for Web Push",
+  usage: [""],
+  about: [
+    "Prints two settings, for an environment file: the server signs with the private key, pages subscribe with the public",
+    "one. Make a pair once: with another one, every browser must subscribe anew.",
+  ],
+  maxPositionals: 0,
+  flags: {},
+  examples: [{ does: "keep a pair", line: "runcast vapid >> .env" }],
+  exitCodes: [
+    { code: "0", means: "the pair is on stdout" },
+    { code: "2", means: "the command line is wrong" },
+  ],
+};
+
+export const commands: readonly Command[] = [serveCommand, tokenCommand, tailCommand, auditCommand, vapidCommand];

@@ -24,6 +24,8 @@ async function run(name: string, given: Arguments): Promise<number> {
       return (await import("./token.ts")).token(given);
     case "audit":
       return (await import("./audit.ts")).audit(given);
+    case "vapid":
+      return (await import("./vapid.ts")).vapid();
     default:
       return (await import("./tail.ts")).tail(given);
   }

@@ -6,6 +6,7 @@ import { defaultLeaseMs } from "../../protocol/limits.ts";
 import type { AuditLog } from "../auth/audit-log.ts";
 import { silentAuditLog } from "../auth/audit-log.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
+import type { Channel } from "../fallback/channel.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -63,6 +64,8 @@ export interface RuntimeOptions {
   readonly retentionMs?: number | undefined;
   /** From a run's end to the compaction of its deltas. */
   readonly compactAfterMs?: number | undefined;
+  /** Tell users who do not look, in the order of their rungs. Default none: nobody is told. */
+  readonly channels?: readonly Channel[] | undefined;
   /** By the breaker's name (`log`, `spool`, `web-push`, …): what is not as by default. */
   readonly breakers?: Readonly<Record<string, Partial<BreakerSettings>>> | undefined;
 }
@@ -106,6 +109,7 @@ export function settingsOf(options: RuntimeOptions): GivenSettings {
     contamination: options.contamination ?? "refuse",
     retentionMs: options.retentionMs ?? defaultRetentionMs,
     compactAfterMs: options.compactAfterMs ?? defaultCompactAfterMs,
+    channels: options.channels ?? [],
     breakers: options.breakers ?? {},
   };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { areVapidKeys } from "../../src/fallback/vapid.ts";
 import { program } from "./program.ts";
 
 let folder: string;
@@ -20,11 +21,11 @@ describe("runcast", () => {
     const [bare, asked, word] = await Promise.all([run([]), run(["--help"]), run(["help"])]);
     expect(bare).toEqual({ code: 0, stdout: asked.stdout, stderr: "" });
     expect(word.stdout).toBe(asked.stdout);
-    for (const command of ["serve", "token", "tail", "audit"])
+    for (const command of ["serve", "token", "tail", "audit", "vapid"])
       expect(asked.stdout).toMatch(new RegExp(`^  ${command} +\\S`, "m"));
   });
 
-  it.each(["serve", "token", "tail", "audit"])("explains %s with examples and exit codes", async (command) => {
+  it.each(["serve", "token", "tail", "audit", "vapid"])("explains %s with examples and exit codes", async (command) => {
     const { code, stdout } = await run([command, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`runcast ${command} `);
@@ -38,6 +39,23 @@ describe("runcast", () => {
     expect((await run(["--help"])).stdout).not.toContain(escape);
     expect((await run(["--help"], { FORCE_COLOR: "1" })).stdout).toContain(escape);
     expect((await run(["--help"], { NO_COLOR: "1" })).stdout).not.toContain(escape);
+  });
+
+  it("makes a key pair for Web Push, as settings that the server takes", async () => {
+    const [one, other] = await Promise.all([run(["vapid"]), run(["vapid"])]);
+    expect([one.code, one.stderr]).toEqual([0, ""]);
+    expect(one.stdout).not.toBe(other.stdout);
+    const env = Object.fromEntries(
+      one.stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split("=")),
+    );
+    expect(Object.keys(env)).toEqual(["RUNCAST_VAPID_PUBLIC_KEY", "RUNCAST_VAPID_PRIVATE_KEY"]);
+    expect(areVapidKeys({ publicKey: env.RUNCAST_VAPID_PUBLIC_KEY, privateKey: env.RUNCAST_VAPID_PRIVATE_KEY })).toBe(
+      true,
+    );
+    expect(Buffer.from(env.RUNCAST_VAPID_PUBLIC_KEY, "base64url")).toHaveLength(65);
   });
 
   it("prints the package's version", async () => {

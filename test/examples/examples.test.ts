@@ -96,6 +96,15 @@ describe("the examples", () => {
     expect(lines.at(-1)).toBe("after: ok: nothing wrong in 100 schedules");
   });
 
+  it("webhook-receiver: tells a user once, and believes nobody who cannot sign", async () => {
+    expect(await Example.run("webhook-receiver")).toEqual([
+      "alice: Your report is ready. The agent writer has completed.",
+      expect.stringMatching(/^\{ kind: 'told', by: '127\.0\.0\.1:\d+' \}$/),
+      expect.stringMatching(/^again: \{ kind: 'told', by: '127\.0\.0\.1:\d+' \}$/),
+      "forged: 401",
+    ]);
+  });
+
   it("own-authenticator: each user finds their own runs, and a stranger nothing", async () => {
     expect(await Example.run("own-authenticator")).toEqual([
       "s-alice asks for Alice's run: 200",

@@ -25,6 +25,7 @@ describe("the settings of a runtime", () => {
       contamination: "refuse",
       retentionMs: 7 * 24 * 3_600_000,
       compactAfterMs: 3_600_000,
+      channels: [],
       breakers: {},
     });
     expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
@@ -52,6 +53,7 @@ describe("the settings of a runtime", () => {
       contamination: "sanitize",
       retentionMs: 8,
       compactAfterMs: 0,
+      channels: [{ name: "sms", rung: 5, tell: async () => ({ kind: "absent" }) }],
       breakers: { log: { maxFailures: 1 } },
     };
     expect(settingsOf(said)).toEqual(said);

@@ -18,6 +18,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./runner": [],
   "./publisher": [],
   "./ai-sdk": [],
+  "./channels": ["effect", "zod"],
+  "./webhook": ["zod"],
   "./protocol": ["zod"],
   "./machines": ["xstate"],
   "./testing": ["effect", "jose", "ws", "xstate", "zod"],
