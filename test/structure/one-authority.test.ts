@@ -131,6 +131,18 @@ export const authority = transport.BroadcastAuthority["mintAuthority"]();`,
     complaint: /'node:http'.*no-restricted-imports/,
   },
   {
+    says: "a channel calls nobody but through the guarded request (node:https)",
+    file: "src/fallback/offender-https.ts",
+    source: `export { request } from "node:https";`,
+    complaint: /'node:https'.*no-restricted-imports/,
+  },
+  {
+    says: "a channel calls nobody but through the guarded request (fetch)",
+    file: "src/fallback/offender-fetch.ts",
+    source: `export const call = () => fetch("https://a.example");`,
+    complaint: /fetch.*no-restricted-globals/,
+  },
+  {
     says: "only the log opens SQLite",
     file: "src/gateway/offender-sqlite.ts",
     source: `export { DatabaseSync } from "node:sqlite";`,
