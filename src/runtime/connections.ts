@@ -7,7 +7,7 @@ import type { Ending } from "../../machines/connection.ts";
 import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, StatusFrame } from "../../protocol/frames.ts";
-import type { ConnectionId, Offset, RunId, StreamKey } from "../../protocol/ids.ts";
+import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { RunRecord, SavedCursor } from "../log/event-log.ts";
@@ -23,6 +23,7 @@ import type { Hubs, StreamHub } from "./hub.ts";
 import type { Settings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { OpenConnection } from "./runtime.ts";
+import { StalledRuns } from "./stalled-runs.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { Views } from "./views.ts";
 
@@ -59,8 +60,7 @@ export class Connections {
   private readonly host: ConnectionHost;
   private readonly machine: typeof connectionMachine;
   private readonly heartbeat: Heartbeat<UserConnection>;
-  /** Runs that are stalled now, for who comes back by cursor: what is beside the stream is not replayed. */
-  private readonly stalled = new Map<StreamKey, Set<RunId>>();
+  private readonly stalled = new StalledRuns();
   private readonly ackWaiters = new AckWaiters();
 
   constructor(terms: ConnectionsTerms) {
@@ -106,19 +106,15 @@ export class Connections {
   }
 
   /** Beside the stream, to every connection of a user: a run of theirs is stalled, or is no longer. */
-  tellStalled({ stream, runId }: RunRecord, stalled: boolean): void {
-    const known = this.stalled.get(stream) ?? new Set();
-    if (stalled) this.stalled.set(stream, known.add(runId));
-    else known.delete(runId);
-    if (known.size === 0) this.stalled.delete(stream);
+  tellStalled(run: RunRecord, stalled: boolean): void {
+    const { stream, runId } = run;
+    this.stalled.note(run, stalled);
     const encoded = encodeFrame({ type: "status", run: { runId, stalled } });
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
   }
 
   get stalledCount(): number {
-    let count = 0;
-    for (const runs of this.stalled.values()) count += runs.size;
-    return count;
+    return this.stalled.count;
   }
 
   /** Beside the stream, to everybody who has had a welcome. */
@@ -128,8 +124,8 @@ export class Connections {
       for (const { transport } of mine) this.terms.supervisor.write(transport, encoded);
   }
 
-  isStalled({ stream, runId }: RunRecord): boolean {
-    return this.stalled.get(stream)?.has(runId) ?? false;
+  isStalled(run: RunRecord): boolean {
+    return this.stalled.has(run);
   }
 
   /** Calls `task` whenever a device of this user acknowledges or leaves; the answer stops it. */
@@ -188,7 +184,7 @@ export class Connections {
           threads === undefined || (threadId !== undefined && threads.includes(threadId));
         return { type: "snapshot", at, runs: runs.filter(isWanted) };
       },
-      stalled: (stream) => this.stalled.get(stream) ?? new Set(),
+      stalled: (stream) => this.stalled.of(stream),
       troubles,
       breaker: {
         mono: () => settings.clock.mono(),
