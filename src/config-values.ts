@@ -37,6 +37,22 @@ export const oneOf =
   (text: string): Word | undefined =>
     words.find((word) => word === text);
 
+/** Some of these words, separated by commas; `none` is none of them. */
+export const listOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): readonly Word[] | undefined => {
+    if (text === "none") return [];
+    const named = text.split(",").map((item) => item.trim());
+    const found = words.filter((word) => named.includes(word));
+    return found.length === new Set(named).size ? found : undefined;
+  };
+
+/** Where people look; empty is nowhere. */
+export function publicUrl(text: string): string | undefined {
+  if (text === "") return "";
+  return /^https?:\/\//.test(text) && URL.canParse(text) && !/[\s\p{Cc}]/u.test(text) ? text : undefined;
+}
+
 export function flag(text: string): boolean | undefined {
   if (text === "1" || text === "true") return true;
   return text === "0" || text === "false" ? false : undefined;

@@ -18,9 +18,11 @@ import {
   flag,
   isLoopbackHost,
   jwksUrl,
+  listOf,
   oneOf,
   originList,
   plainText,
+  publicUrl,
   spool,
   store,
   wholeNumber,
@@ -31,6 +33,8 @@ import type { SettingsByBreaker } from "./runtime/breaker-settings.ts";
 import { breakersShape, parseBreakers } from "./runtime/breaker-settings.ts";
 import type { ChannelConfig } from "./fallback/channel-settings.ts";
 import { channelSettings, readChannels } from "./fallback/channel-settings.ts";
+import type { CriticalType } from "./runtime/escalation-policy.ts";
+import { criticalTypes, defaultAckWaitMs } from "./runtime/escalation-policy.ts";
 import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
@@ -53,6 +57,11 @@ export interface Config {
   readonly compactAfterMs: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly confirmAuth: boolean;
+  /** Which events somebody is told of when nobody looks. */
+  readonly critical: readonly CriticalType[];
+  readonly ackWaitMs: number;
+  /** Undefined: notices have no link. */
+  readonly publicUrl: string | undefined;
   readonly audit: AuditSetting;
   readonly auditKey: string | undefined;
   /** By breaker: what is not as by default. */
@@ -82,6 +91,8 @@ const maxHeartbeatMs = 300_000;
 const maxGraceMs = dayMs;
 const minRetentionMs = 1_000;
 const maxRetentionMs = 3_650 * dayMs;
+/** Who waits longer than a day for an ack wants no notice. */
+const maxAckWaitMs = dayMs;
 
 /** Every setting: its names, its default and what is right. Also what `--help` shows. */
 export const settings = {
@@ -119,6 +130,17 @@ export const settings = {
   },
   logLevel: { env: "RUNCAST_LOG_LEVEL", default: "info", right: "debug, info, warn or error" },
   confirmAuth: { env: "RUNCAST_CONFIRM_AUTH", default: "0", right: "0 or 1" },
+  critical: {
+    env: "RUNCAST_CRITICAL",
+    default: criticalTypes.join(","),
+    right: `none, or some of ${criticalTypes.join(", ")}, separated by commas`,
+  },
+  ackWaitMs: { env: "RUNCAST_ACK_WAIT_MS", default: String(defaultAckWaitMs), right: `0 to ${maxAckWaitMs}` },
+  publicUrl: {
+    env: "RUNCAST_PUBLIC_URL",
+    default: "",
+    right: "an http:// or https:// URL, in which {runId} and {threadId} are filled in",
+  },
   audit: { env: "RUNCAST_AUDIT", default: "", right: "file:<file> or off" },
   auditKey: { env: "RUNCAST_AUDIT_KEY", default: "", right: "at least 32 bytes", secret: true },
   breakers: { env: "RUNCAST_BREAKERS", default: "", right: breakersShape },
@@ -213,6 +235,9 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     compactAfterMs: yield* read("compactAfterMs", wholeNumber(0, maxRetentionMs)),
     logLevel: yield* read("logLevel", oneOf("debug", "info", "warn", "error")),
     confirmAuth: yield* read("confirmAuth", flag),
+    critical: yield* read("critical", listOf(criticalTypes)),
+    ackWaitMs: yield* read("ackWaitMs", wholeNumber(0, maxAckWaitMs)),
+    publicUrl: (yield* read("publicUrl", publicUrl)) || undefined,
     audit: yield* audit(given("audit"), settings.audit, where),
     auditKey: (yield* read("auditKey", auditKey)) || undefined,
     breakers: yield* read("breakers", parseBreakers),

@@ -40,6 +40,9 @@ export interface RuncastOptions
     | "compactAfterMs"
     | "breakers"
     | "channels"
+    | "contacts"
+    | "escalation"
+    | "vapidPublicKey"
   > {
   /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;

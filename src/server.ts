@@ -85,6 +85,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     confirmAuth: config.confirmAuth,
     channels,
     alertSinks,
+    vapidPublicKey: config.channels.webPush?.publicKey,
+    escalation: { critical: config.critical, ackWaitMs: config.ackWaitMs, publicUrl: config.publicUrl },
     audit: config.audit === undefined ? "off" : `file:${config.audit}`,
     auditKey: config.auditKey,
     breakers: config.breakers,

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ConfigSources } from "../src/config.ts";
 import { flagName, loadConfig } from "../src/config.ts";
+import { criticalTypes } from "../src/runtime/escalation-policy.ts";
 
 const secret = "s".repeat(32);
 let directory: string;
@@ -57,6 +58,9 @@ describe("the configuration", () => {
         sms: undefined,
         alerts: [],
       },
+      critical: [...criticalTypes],
+      ackWaitMs: 30_000,
+      publicUrl: undefined,
       audit: "./runcast.audit.jsonl",
       auditKey: undefined,
       breakers: {},
@@ -113,6 +117,11 @@ describe("the configuration", () => {
     [{ RUNCAST_COMPACT_AFTER_MS: "-1" }, "RUNCAST_COMPACT_AFTER_MS"],
     [{ RUNCAST_LOG_LEVEL: "loud" }, "RUNCAST_LOG_LEVEL"],
     [{ RUNCAST_CONFIRM_AUTH: "yes" }, "RUNCAST_CONFIRM_AUTH"],
+    [{ RUNCAST_CRITICAL: "agent_completed,agent_started" }, "RUNCAST_CRITICAL"],
+    [{ RUNCAST_CRITICAL: "notice,," }, "RUNCAST_CRITICAL"],
+    [{ RUNCAST_ACK_WAIT_MS: "86400001" }, "RUNCAST_ACK_WAIT_MS"],
+    [{ RUNCAST_PUBLIC_URL: "app.example.com" }, "RUNCAST_PUBLIC_URL"],
+    [{ RUNCAST_PUBLIC_URL: "javascript:alert(1)" }, "RUNCAST_PUBLIC_URL"],
     [{ RUNCAST_BREAKERS: "log:0/1/1" }, `RUNCAST_BREAKERS cannot be "log:0/1/1"; right is name:failures/openMs/probes`],
     [{ RUNCAST_ALLOWED_ORIGINS: "app.example.com" }, "RUNCAST_ALLOWED_ORIGINS"],
     [{ RUNCAST_ALLOWED_ORIGINS: "https://a.example/path" }, "RUNCAST_ALLOWED_ORIGINS"],

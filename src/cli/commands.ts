@@ -82,6 +82,19 @@ export const serveCommand: Command = {
       default: "3600000",
     },
     "log-level": { value: "<level>", about: "debug, info, warn or error", env: "RUNCAST_LOG_LEVEL", default: "info" },
+    critical: {
+      value: "<types>",
+      about: "what somebody is told of when nobody looks, separated by commas; none: of nothing",
+      env: "RUNCAST_CRITICAL",
+      default: "agent_completed,agent_failed,agent_cancelled,agent_interrupted,agent_suspended,notice",
+    },
+    "ack-wait-ms": {
+      value: "<ms>",
+      about: "how long a critical event waits for an ack before somebody is called",
+      env: "RUNCAST_ACK_WAIT_MS",
+      default: "30000",
+    },
+    "public-url": { value: "<url>", about: "where people look: the link in notices", env: "RUNCAST_PUBLIC_URL" },
     "confirm-auth": {
       value: "<0|1>",
       about: "close clients that do not confirm their welcome",

@@ -16,6 +16,7 @@ import { alertRoutes } from "./routes/alert-routes.ts";
 import { approvalRoutes } from "./routes/approval-routes.ts";
 import { auditRoutes } from "./routes/audit-routes.ts";
 import { breakerRoutes } from "./routes/breaker-routes.ts";
+import { contactRoutes } from "./routes/contact-routes.ts";
 import { devRoutes } from "./routes/dev-routes.ts";
 import { flagRoutes } from "./routes/flag-routes.ts";
 import { noticeRoutes } from "./routes/notice-routes.ts";
@@ -32,6 +33,7 @@ const apiRoutes: readonly Route[] = [
   ...flagRoutes,
   ...readRoutes,
   ...streamRoutes,
+  ...contactRoutes,
   ...auditRoutes,
   ...alertRoutes,
 ];

@@ -6,7 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { Forbidden } from "../errors.ts";
 import type { Headers } from "./reply.ts";
 
-const allowedMethods = "GET, POST, PATCH, OPTIONS";
+const allowedMethods = "GET, POST, PUT, PATCH, OPTIONS";
 const allowedHeaders = "authorization, content-type, if-match, last-event-id, traceparent, x-runcast-tenant";
 const preflightSeconds = "600";
 

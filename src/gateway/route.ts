@@ -17,7 +17,7 @@ export interface Call {
 export type Handler = (call: Call) => Effect.Effect<Reply, HttpError>;
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "PUT";
   /** As in `/v1/runs/:runId/events`. */
   readonly path: string;
   readonly answer: Handler;

@@ -1,5 +1,5 @@
 /** The outbox of the memory log: the reference for the other adapters, plain and synchronous. */
-import type { Offset, StreamKey } from "../../protocol/ids.ts";
+import { type Offset, type StreamKey, streamOwner } from "../../protocol/ids.ts";
 import type { StoredEvent } from "./event-log.ts";
 import type { MoveOutbox, OutboxMoved, OutboxPage, OutboxQuery, OutboxRow } from "./outbox.ts";
 import { pageAfter, runsPage } from "./runs-page.ts";
@@ -25,12 +25,17 @@ export class MemoryOutbox {
     this.#streams.set(stream, ofStream.set(offset, { place: this.#lastPlace, row }));
   }
 
-  page({ stream, states, after, limit }: OutboxQuery): OutboxPage {
+  page({ tenantId, stream, states, after, limit }: OutboxQuery): OutboxPage {
     const behind = pageAfter(after) ?? 0;
     const asked = stream === undefined ? [...this.#streams.values()] : [this.#streams.get(stream) ?? new Map()];
     const found = asked
       .flatMap((ofStream): Entry[] => [...ofStream.values()])
-      .filter(({ place, row }) => place > behind && (states === undefined || states.includes(row.state)));
+      .filter(
+        ({ place, row }) =>
+          place > behind &&
+          (states === undefined || states.includes(row.state)) &&
+          (tenantId === undefined || streamOwner(row.stream).tenantId === tenantId),
+      );
     const { page, next } = runsPage(
       found.sort((a, b) => a.place - b.place),
       limit,

@@ -3,7 +3,7 @@
  * (`Append.escalate`), so neither is there without the other; what becomes of it is decided by `runtime/escalations`
  * and kept here, so that a process that dies at any point leaves one truth behind.
  */
-import type { Offset, RunId, StreamKey } from "../../protocol/ids.ts";
+import type { Offset, RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
 
 /**
  * `waiting`: for an ack, or for its time. `trying`: somebody calls a channel for it. `exhausted`: no channel took it, it
@@ -29,6 +29,7 @@ export interface OutboxRow {
 }
 
 export interface OutboxQuery {
+  readonly tenantId?: TenantId | undefined;
   readonly stream?: StreamKey | undefined;
   /** Default: all. */
   readonly states?: readonly OutboxState[] | undefined;

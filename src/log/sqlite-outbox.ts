@@ -1,6 +1,6 @@
 /** The outbox of the SQLite log, inside whatever transaction the caller has open. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { asRunId, type Offset, type StreamKey } from "../../protocol/ids.ts";
+import { asRunId, asUserId, type Offset, type StreamKey, streamKey } from "../../protocol/ids.ts";
 import type { MoveOutbox, OutboxMoved, OutboxPage, OutboxQuery, OutboxRow, OutboxState } from "./outbox.ts";
 import { runsPage } from "./runs-page.ts";
 import type { PackedEscalation } from "./sqlite-cells.ts";
@@ -49,8 +49,13 @@ export class SqliteOutbox {
   }
 
   /** `stream`: the number of the query's stream. */
-  page({ states, limit }: OutboxQuery, stream: number | undefined, after: number | undefined): OutboxPage {
+  page({ tenantId, states, limit }: OutboxQuery, stream: number | undefined, after: number | undefined): OutboxPage {
     const wanted: [condition: string, ...values: (string | number)[]][] = [["o.id > ?", after ?? 0]];
+    if (tenantId !== undefined) {
+      // How the keys of all its streams begin, and of no other's.
+      const prefix = streamKey(tenantId, asUserId(""));
+      wanted.push(["substr(s.key, 1, ?) = ?", [...prefix].length, prefix]);
+    }
     if (stream !== undefined) wanted.push(["o.stream = ?", stream]);
     if (states !== undefined) wanted.push([`o.state IN (${states.map(() => "?").join(", ")})`, ...states]);
     // What is told stays for the whole retention: who asks for the rest must not walk over it.

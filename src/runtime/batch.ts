@@ -28,6 +28,8 @@ export class Batch {
   isUnderWay = true;
   ended: TerminalState | undefined;
   approvals: string[] | undefined;
+  /** Indexes of the rows that somebody must be told of if no device acknowledges them. */
+  critical: number[] | undefined;
   /** What sets or settles a date of the run. */
   dated: DatedEvent[] | undefined;
 
@@ -57,6 +59,12 @@ export class Batch {
     const row: Row = { id, type, time, data, threadId, repaired: undefined, traceparent, key: undefined };
     this.rows.push(row);
     return row;
+  }
+
+  /** The row that was added last. */
+  noteCritical(): void {
+    this.critical ??= [];
+    this.critical.push(this.rows.length - 1);
   }
 
   noteDated(event: DatedEvent): void {

@@ -45,6 +45,8 @@ export interface ConnectionsTerms {
   readonly nextId: () => string;
   /** What everybody who comes has to be told of breakers. */
   readonly troubles: () => Iterable<StatusFrame>;
+  /** A device has acknowledged a stream up to here, or came back from here. */
+  readonly onAcked: (stream: StreamKey, upto: Offset) => void;
 }
 
 export class Connections {
@@ -246,6 +248,7 @@ export class Connections {
     const key = `${device.length}:${device}:${stream}`;
     this.keepUnsaved(key, { stream, device, offset });
     this.ackWaiters.tell(stream);
+    this.terms.onAcked(stream, offset);
   }
 
   private keepUnsaved(key: string, cursor: SavedCursor): void {

@@ -179,16 +179,16 @@ export class LiveRun {
       if (source === undefined) row.repaired = true;
       row.key = this.keys.remember(event.key, source?.digest, this.seq);
       if (isDated(event)) batch.noteDated(event);
+      if (this.host.isCritical?.(event, this.record)) batch.noteCritical();
     }
     this.ending = verdict.ended;
     batch.ended = verdict.ended;
     const lastSeq = this.seq;
-    const lastKey = prepared.at(-1)?.event.key;
     return new Receipt(async () => {
       const shift = await batch.outcome;
       // What is kept apart is kept before anybody is told so.
       await apart;
-      return this.answer(shift, lastSeq, lastKey, verdict, duplicates);
+      return this.answer(shift, lastSeq, prepared.at(-1)?.event.key, verdict, duplicates);
     });
   }
 
@@ -223,6 +223,7 @@ export class LiveRun {
         ended: batch.ended,
         approvals: batch.approvals,
       },
+      escalate: batch.critical,
       durability: record.mode === "performance" ? "os" : undefined,
     };
     this.host.log.append(append).then(

@@ -23,7 +23,7 @@ import { OpenCalls } from "./open-calls.ts";
 import type { GivenSettings } from "./options.ts";
 import type { RunDesk } from "./run-desk.ts";
 import type { RuntimeStats } from "./runtime.ts";
-import type { RuntimeFigures } from "./runtime-figures.ts";
+import type { FallbackFigures, RuntimeFigures } from "./runtime-figures.ts";
 import { noFallback } from "./runtime-figures.ts";
 import type { Supervisor } from "./supervisor.ts";
 
@@ -41,6 +41,8 @@ export interface LookoutTerms {
   readonly stats: () => RuntimeStats;
   readonly runs: () => Iterable<RunDesk>;
   readonly endings: () => ReadonlyMap<number, number>;
+  /** Undefined: there is no channel to tell anybody by. */
+  readonly fallback: () => FallbackFigures | undefined;
   readonly connectionBreakers: () => RuntimeFigures["connectionBreakers"];
 }
 
@@ -112,7 +114,7 @@ export class Lookout {
         return connectionBreakers();
       },
       delivery: hubs.figures,
-      fallback: noFallback,
+      fallback: this.terms.fallback() ?? noFallback,
       endings: endings(),
       foreignAsked,
       queues: { log: log.health().logWrites, alerts: untold },

@@ -3,7 +3,7 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import type { TenantId } from "../../protocol/ids.ts";
+import type { StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
@@ -17,9 +17,12 @@ import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
 import { statusOf, troublesOf } from "./concerning.ts";
 import { Connections } from "./connections.ts";
+import { ContactBook } from "./contact-book.ts";
+import { contactCalls } from "./contact-calls.ts";
 import { ContaminationWatch } from "./contamination-watch.ts";
 import { Deadlines } from "./deadlines.ts";
 import { doubtedLog } from "./doubted-log.ts";
+import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
 import { defaultFlags, Flags } from "./flags.ts";
@@ -33,6 +36,7 @@ import { Orphans } from "./orphans.ts";
 import { RunAccess } from "./run-access.ts";
 import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
+import { outboxPage } from "./outbox-view.ts";
 import { readCalls } from "./read-calls.ts";
 import { Reads } from "./reads.ts";
 import { Retention } from "./retention.ts";
@@ -52,6 +56,8 @@ export interface RuntimeParts {
   readonly supervisor: Supervisor;
   readonly breakers: Breakers;
   readonly flags: Flags;
+  /** Nothing that waits to be told to this user is told any more. */
+  readonly dropNotices: (stream: StreamKey) => Promise<void>;
   /** Reads what must be known before the doors open. Call it before `start`; it never rejects. */
   readonly prepare: () => Promise<void>;
   /** Where whoever notices something raises it. */
@@ -88,6 +94,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
     ...{ runs: () => runs.all(), endings: () => connections.endings },
     connectionBreakers: () => breakerDesk.countConnections(),
+    fallback: () => escalating?.escalations.figures,
   });
   const answer: typeof answerTo = (call) => lookout.counted(answerTo(call));
   const settings = { ...given, alerts: lookout.alerts, log: doubtedLog(log, hubs, deadlines) };
@@ -99,6 +106,11 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     defaults: { ...defaultFlags, contaminationPolicy: given.contamination },
   });
   const userTerms = new UserTerms(flags);
+  const contacts = new ContactBook(log, given.contacts);
+  const escalating = escalationsOf({
+    ...{ settings, log, supervisor, deadlines, breakers, contacts, flags, nextId },
+    saveCursors: () => connections.saveCursors(),
+  });
   const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
   const takeOrphan = (key: RunKey): boolean => orphans.take(key);
   const contamination = new ContaminationWatch({ ...settings, deadlines });
@@ -111,6 +123,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     nextId,
     timeText,
     onContaminated,
+    isCritical: escalating?.isCritical,
     onStalled,
     takeOrphan,
   });
@@ -121,7 +134,10 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const access = new RunAccess(log, runs);
   const commands = new Commands(settings, access, approvals, runs.policy);
   const troubles = () => troublesOf(breakers);
-  const connections = new Connections({ settings, supervisor, deadlines, hubs, views, commands, nextId, troubles });
+  const connections = new Connections({
+    ...{ settings, supervisor, deadlines, hubs, views, commands, nextId, troubles },
+    onAcked: (stream, upto) => escalating?.escalations.acked(stream, upto),
+  });
   const breakerDesk = new BreakerDesk(breakers, connections, given.auditLog);
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
@@ -133,6 +149,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     deadlines,
     nextId,
     timeText,
+    isCritical: escalating?.isCriticalNotice,
     countAccepted: () => {
       runs.counts.eventsAccepted += 1;
     },
@@ -190,6 +207,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     ...flagCalls(flags),
     breakers: (caller) => answer(() => breakerDesk.read(caller)),
     resetBreaker: (caller, name) => answer(() => breakerDesk.reset(caller, name)),
+    ...contactCalls(contacts, given.vapidPublicKey),
+    outbox: (...call) => answer(() => outboxPage(log, ...call)),
     ack: (caller, connectionId, offset) =>
       answer(() => {
         const connection = connections.get(connectionId);
@@ -213,6 +232,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       await connections.drain();
       await written;
       unwatch();
+      await escalating?.escalations.stop();
       orphans.stop();
       retention.stop();
       await lookout.close();
@@ -228,12 +248,14 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     supervisor,
     breakers,
     flags,
+    dropNotices: async (stream) => escalating?.escalations.dropOf(stream),
     prepare: () => flags.load(),
     alerts: lookout.alerts,
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();
       lookout.start();
+      escalating?.escalations.start();
       return orphans.sweep(onOrphan);
     },
   };

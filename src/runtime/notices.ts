@@ -22,6 +22,8 @@ export interface NoticesTerms {
   readonly deadlines: Deadlines;
   readonly nextId: () => string;
   readonly timeText: () => string;
+  /** Whether this user can be told of a notice that nobody acknowledges. Undefined: nobody can. */
+  readonly isCritical: ((stream: StreamKey) => boolean) | undefined;
   readonly countAccepted: () => void;
   readonly policy: PayloadPolicy;
 }
@@ -35,7 +37,8 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   const userId = body.userId as UserId;
   const stream = streamKey(tenantId, userId);
   const event = newNotice(terms, { tenantId, userId }, body);
-  const appended = await terms.settings.log.append({ stream, events: [event] });
+  const escalate = body.critical === true && terms.isCritical?.(stream) === true ? [0] : undefined;
+  const appended = await terms.settings.log.append({ stream, events: [event], escalate });
   if (appended.kind === "key_known") {
     if (appended.known.digest !== event.key?.digest)
       throw new KeyConflict({ key: appended.key, seq: appended.known.seq });

@@ -7,6 +7,7 @@ import type { AuditLog } from "../auth/audit-log.ts";
 import { silentAuditLog } from "../auth/audit-log.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { Channel } from "../fallback/channel.ts";
+import type { Contacts } from "../fallback/contacts.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -15,6 +16,7 @@ import type { AlertPlace } from "../telemetry/alert-keep.ts";
 import type { Alerts, AlertSink } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
+import type { EscalationOptions } from "./escalation-policy.ts";
 
 /** A command of a user that the application answers: today `send_message`. */
 export interface UserCommand {
@@ -68,9 +70,15 @@ export interface RuntimeOptions {
   readonly channels?: readonly Channel[] | undefined;
   /** By the breaker's name (`log`, `spool`, `web-push`, …): what is not as by default. */
   readonly breakers?: Readonly<Record<string, Partial<BreakerSettings>>> | undefined;
+  /** Which events are critical, how long to wait, whom to call. */
+  readonly escalation?: EscalationOptions | undefined;
+  /** Where users can be reached. Default: what they and publishers register, kept in the store. */
+  readonly contacts?: Contacts | undefined;
+  /** What a browser subscribes with; it belongs to the `web-push` channel. */
+  readonly vapidPublicKey?: string | undefined;
 }
 
-type Optional = "onCommand" | "alertPlace" | "loopDelay";
+type Optional = "onCommand" | "alertPlace" | "loopDelay" | "contacts" | "vapidPublicKey";
 export type Settings = Required<Omit<RuntimeOptions, Optional>> & Pick<RuntimeOptions, Optional>;
 /** Before there is a board that alerts go to. */
 export type GivenSettings = Omit<Settings, "alerts"> & Pick<RuntimeOptions, "alerts">;
@@ -109,7 +117,10 @@ export function settingsOf(options: RuntimeOptions): GivenSettings {
     contamination: options.contamination ?? "refuse",
     retentionMs: options.retentionMs ?? defaultRetentionMs,
     compactAfterMs: options.compactAfterMs ?? defaultCompactAfterMs,
-    channels: options.channels ?? [],
     breakers: options.breakers ?? {},
+    channels: options.channels ?? [],
+    escalation: options.escalation ?? {},
+    contacts: options.contacts,
+    vapidPublicKey: options.vapidPublicKey,
   };
 }

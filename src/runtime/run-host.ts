@@ -1,4 +1,5 @@
 /** What a living run and its registry ask of each other. */
+import type { EventInput } from "../../protocol/event.ts";
 import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
@@ -12,6 +13,8 @@ export interface RunHost extends PayloadPolicy {
   readonly log: EventLog;
   readonly nextId: () => string;
   readonly timeText: () => string;
+  /** Whether somebody must be told if no device acknowledges it. Undefined: there is no way to tell anybody. */
+  readonly isCritical: ((event: EventInput, record: RunRecord) => boolean) | undefined;
   readonly countAccepted: (events: number) => void;
   readonly countRefused: (events: number) => void;
   /** A machine actor that stands at `snapshot`, or at the beginning. */

@@ -5,6 +5,7 @@ import type { RunRecord } from "../log/event-log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Settings } from "./options.ts";
 import type { RunDesk, RunKey } from "./run-desk.ts";
+import type { RunHost } from "./run-host.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { UserTerms } from "./user-terms.ts";
 
@@ -16,6 +17,7 @@ export interface RunsTerms {
   readonly nextId: () => string;
   readonly timeText: () => string;
   readonly onContaminated: (tenantId: TenantId) => void;
+  readonly isCritical: RunHost["isCritical"];
   readonly onStalled: (record: RunRecord, stalled: boolean) => void;
   /** A desk watches this run from here on. True: it is stalled, and its owner was told so. */
   readonly takeOrphan: (key: RunKey) => boolean;

@@ -54,6 +54,7 @@ export class Runs {
       log: this.log,
       nextId: terms.nextId,
       timeText: terms.timeText,
+      isCritical: terms.isCritical,
       contamination: terms.settings.contamination,
       countContaminated: terms.onContaminated,
       countAccepted: (events) => {

@@ -14,9 +14,22 @@ export interface FallbackFigures {
   readonly escalated: number;
   /** Notices that a channel took, by its name. */
   readonly told: ReadonlyMap<string, number>;
+  /** Calls of a channel that told nobody though the user has an address there, by its name. */
+  readonly failed: ReadonlyMap<string, number>;
+  /** Acknowledged before they were told. */
+  readonly acked: number;
+  /** Nobody knows whether they were told, and they are not told again. */
+  readonly inDoubt: number;
+  /** That wait for an ack or are being told, as far as they are known here. */
+  readonly pending: number;
+  /** That no channel took and that rest, at the last look. */
+  readonly exhausted: number;
 }
 
-export const noFallback: FallbackFigures = { criticalEvents: 0, escalated: 0, told: new Map() };
+export const noFallback: FallbackFigures = {
+  ...{ criticalEvents: 0, escalated: 0, told: new Map(), failed: new Map() },
+  ...{ acked: 0, inDoubt: 0, pending: 0, exhausted: 0 },
+};
 
 export interface RuntimeFigures {
   readonly state: SupervisorState;

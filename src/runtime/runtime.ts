@@ -29,12 +29,22 @@ import type {
   StartRunAnswer,
   StartRunBody,
 } from "../../protocol/http.ts";
+import type {
+  ContactAnswer,
+  ContactBody,
+  PushKeyAnswer,
+  PushSubscriptionBody,
+  PushSubscriptionsAnswer,
+  RemoveSubscriptionBody,
+} from "../../protocol/contacts.ts";
+import type { OutboxAnswer } from "../../protocol/outbox.ts";
 import type { ConnectionId, Offset, RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { Principal, PublisherPrincipal, UserPrincipal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
 import type { RuntimeFigures } from "./runtime-figures.ts";
+import type { OutboxPageQuery } from "./outbox-view.ts";
 import type { Transport } from "./transport.ts";
 
 type Answer<Value> = Effect.Effect<Value, ExpectedError>;
@@ -115,6 +125,13 @@ export interface RuntimeService {
   runEvents(caller: Principal, tenantId: TenantId | undefined, runId: RunId, page: Page): Answer<EventsAnswer>;
   /** `page.after` is an offset. */
   events(caller: Principal, whose: Whose, page: Page): Answer<EventsAnswer>;
+  /** Fails: `NotFound` where nobody is told by Web Push. */
+  pushKey(): Answer<PushKeyAnswer>;
+  /** Fails: as `pushKey`. */
+  subscribe(caller: UserPrincipal, subscription: PushSubscriptionBody): Answer<PushSubscriptionsAnswer>;
+  unsubscribe(caller: UserPrincipal, subscription: RemoveSubscriptionBody): Answer<void>;
+  putContact(caller: PublisherPrincipal, contact: ContactBody): Answer<ContactAnswer>;
+  outbox(caller: PublisherPrincipal, whose: Whose, page: OutboxPageQuery): Answer<OutboxAnswer>;
   /** Every flag with its rule. */
   flags(caller: PublisherPrincipal): Answer<FlagsAnswer>;
   /** `expected`: only if they stand at this version. `patch` is what the operator sent, whatever that is. */

@@ -7,6 +7,7 @@ import { alertRoutes } from "../../src/gateway/routes/alert-routes.ts";
 import { approvalRoutes } from "../../src/gateway/routes/approval-routes.ts";
 import { auditRoutes } from "../../src/gateway/routes/audit-routes.ts";
 import { breakerRoutes } from "../../src/gateway/routes/breaker-routes.ts";
+import { contactRoutes } from "../../src/gateway/routes/contact-routes.ts";
 import { devRoutes } from "../../src/gateway/routes/dev-routes.ts";
 import { flagRoutes } from "../../src/gateway/routes/flag-routes.ts";
 import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
@@ -14,6 +15,7 @@ import { processRoutes } from "../../src/gateway/routes/process-routes.ts";
 import { readRoutes } from "../../src/gateway/routes/read-routes.ts";
 import { runRoutes } from "../../src/gateway/routes/run-routes.ts";
 import { streamRoutes } from "../../src/gateway/routes/stream-routes.ts";
+import { scriptedChannel } from "../support/scripted-channels.ts";
 import { KeptAudit } from "../support/kept-audit.ts";
 import type { House } from "../gateway/support/house.ts";
 import { keys, openHouse, token } from "../gateway/support/house.ts";
@@ -91,6 +93,7 @@ describe("the protocol page", () => {
     approvalRoutes,
     auditRoutes,
     breakerRoutes,
+    contactRoutes,
     devRoutes,
     flagRoutes,
     noticeRoutes,
@@ -125,7 +128,9 @@ describe("the protocol page's HTTP examples", () => {
   beforeAll(async () => {
     const audit = new KeptAudit();
     audit.record({ action: "auth_failed", details: { via: "http", reason: "no_credential", address: "127.0.0.0/24" } });
-    house = await openHouse({ runtime: { auditLog: audit } });
+    const vapidPublicKey = "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM";
+    const channels = [scriptedChannel("web-push")];
+    house = await openHouse({ runtime: { auditLog: audit, vapidPublicKey, channels } });
   });
   afterAll(() => house.close());
 

@@ -25,8 +25,11 @@ describe("the settings of a runtime", () => {
       contamination: "refuse",
       retentionMs: 7 * 24 * 3_600_000,
       compactAfterMs: 3_600_000,
-      channels: [],
       breakers: {},
+      channels: [],
+      escalation: {},
+      contacts: undefined,
+      vapidPublicKey: undefined,
     });
     expect(() => settingsOf(needed).journal.write("error", "nobody.listens")).not.toThrow();
   });
@@ -55,6 +58,9 @@ describe("the settings of a runtime", () => {
       compactAfterMs: 0,
       channels: [{ name: "sms", rung: 5, tell: async () => ({ kind: "absent" }) }],
       breakers: { log: { maxFailures: 1 } },
+      escalation: { ackWaitMs: 9 },
+      contacts: { find: async () => ({ subscriptions: [] }), drop: async () => {} },
+      vapidPublicKey: "key",
     };
     expect(settingsOf(said)).toEqual(said);
   });

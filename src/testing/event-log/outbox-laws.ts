@@ -1,9 +1,9 @@
 /** The laws of the outbox: a row is there iff its event is, an ack ends what waits, and of two who move it one wins. */
-import { asDeviceId, type StreamKey } from "../../../protocol/ids.ts";
+import { asDeviceId, asTenantId, type StreamKey } from "../../../protocol/ids.ts";
 import type { Append, EventLog } from "../../log/event-log.ts";
 import type { OutboxRow } from "../../log/outbox.ts";
 import type { LawBook, MadeLog } from "./law.ts";
-import { alice, bob, event, keyed, newRun, notice, run1, started, time, write } from "./sample.ts";
+import { alice, bob, event, keyed, newRun, notice, run1, started, tenant, time, write } from "./sample.ts";
 
 const phone = asDeviceId("phone");
 const roomy = 1_000;
@@ -113,6 +113,8 @@ export function outboxLaws({ law, expect }: LawBook): void {
       (await rowsOf(log, { limit: roomy, ...query })).map(({ eventId }) => eventId);
     expect(await ids({})).toEqual(["id-a", "id-b", "id-c", "id-d"]);
     expect(await ids({ stream: bob })).toEqual(["id-b", "id-c"]);
+    expect(await ids({ tenantId: tenant, stream: bob })).toEqual(["id-b", "id-c"]);
+    expect(await ids({ tenantId: asTenantId("acm") })).toEqual([]);
     expect(await ids({ states: ["waiting", "exhausted"] })).toEqual(["id-a", "id-c", "id-d"]);
     expect(await ids({ states: ["told"], stream: bob })).toEqual(["id-b"]);
     const first = await log.outbox({ limit: 3 });
