@@ -103,3 +103,10 @@ export function streamOwner(stream: StreamKey): { tenantId: TenantId; userId: Us
     userId: stream.slice(tenantEnd + 1) as UserId,
   };
 }
+
+/** A run, wherever it is kept by name: its id is unique in its tenant only. Injective: a run id holds no "/". */
+export type RunKey = Branded<string, "RunKey">;
+export const runKey = (tenantId: TenantId, runId: RunId): RunKey => `${runId}/${tenantId}` as RunKey;
+
+/** A device of a user. Injective: its length stands first. */
+export const deviceKey = (stream: StreamKey, device: DeviceId): string => `${device.length}:${device}:${stream}`;

@@ -14,6 +14,8 @@ export interface PlantedBug {
   readonly name: string;
   readonly says: string;
   readonly edits: readonly Edit[];
+  /** What looks for it; default `simulation`. */
+  readonly seenBy?: "simulation" | "isolation";
   /** Seed of a world that shows it, where that is rare: the test begins there. */
   readonly foundAt?: number;
 }
@@ -279,6 +281,102 @@ export const plantedBugs: readonly PlantedBug[] = [
         "src/runtime/judge.ts",
         `if (onIllegal === "quarantine") verdict.apart.push({ event, reason });`,
         `if (onIllegal === "quarantine") verdict.legal.push({ event, index });`,
+      ),
+    ],
+  },
+  {
+    name: "key-without-tenant",
+    seenBy: "isolation",
+    says: "users of the same name in two tenants share a stream",
+    edits: [
+      edit(
+        "protocol/ids.ts",
+        "return `${tenantId.length}:${tenantId}:${userId}` as StreamKey;",
+        "return (tenantId.length > 0 ? `0::${userId}` : userId) as StreamKey;",
+      ),
+    ],
+  },
+  {
+    name: "run-without-tenant",
+    seenBy: "isolation",
+    says: "living runs of the same name in two tenants are one",
+    edits: [edit("protocol/ids.ts", "`${runId}/${tenantId}`", "(tenantId.length > 0 ? `${runId}/` : runId)")],
+  },
+  {
+    name: "owner-unasked",
+    seenBy: "isolation",
+    says: "the gate lets users touch any run of their tenant",
+    edits: [
+      edit(
+        "src/runtime/gate.ts",
+        "return record.stream === streamKey(caller.tenantId, caller.userId);",
+        "return record.tenantId === caller.tenantId;",
+      ),
+    ],
+  },
+  {
+    name: "bell-by-user",
+    seenBy: "isolation",
+    says: "the bell of a stream rings for users of that name in any tenant",
+    edits: [
+      edit(
+        "src/runtime/hub.ts",
+        "const hub = this.hubs.get(bell.stream);",
+        'const hub = [...this.hubs.values()].find(({ stream }) => stream.split(":").at(-1) === bell.stream.split(":").at(-1));',
+      ),
+    ],
+  },
+  {
+    name: "approval-of-anybody",
+    seenBy: "isolation",
+    says: "an approval is looked for in the whole tenant, and the newest of that name is found",
+    edits: [
+      edit(
+        "src/runtime/approvals.ts",
+        'const own = caller.kind === "user" ? streamKey(caller.tenantId, caller.userId) : undefined;',
+        'const own = caller.kind === "user" && caller.userId.length === 0 ? streamKey(caller.tenantId, caller.userId) : undefined;',
+      ),
+    ],
+  },
+  {
+    name: "ack-of-anybody",
+    seenBy: "isolation",
+    says: "an ack beside the stream is taken for any connection",
+    edits: [
+      edit(
+        "src/runtime/make-runtime.ts",
+        "if (connection?.stream !== streamKey(caller.tenantId, caller.userId))",
+        "if (connection === undefined || caller.userId.length === 0 || streamKey(caller.tenantId, caller.userId).length === 0)",
+      ),
+    ],
+  },
+  {
+    name: "stalled-to-all",
+    seenBy: "isolation",
+    says: "every connection hears that somebody's run is stalled",
+    edits: [
+      edit(
+        connections,
+        "for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);",
+        "for (const connection of this.all.values()) this.terms.supervisor.write(connection.transport, encoded);",
+      ),
+    ],
+  },
+  {
+    name: "page-counts-all",
+    seenBy: "isolation",
+    says: "a page of a user's runs is named by how many runs there are of all users",
+    edits: [edit("src/log/memory.ts", "place: query.stream === undefined ? place : record.firstOffset,", "place,")],
+  },
+  {
+    name: "ping-in-turn",
+    seenBy: "isolation",
+    says: "when a connection is pinged depends on how many others there are",
+    edits: [
+      edit(
+        "src/runtime/heartbeat.ts",
+        "const step = Number.parseInt(id.charAt(randomDigit), stepCount) || 0;",
+        "const step = (this.steps.reduce((sum, { size }) => sum + size, id.length - id.length)) % stepCount;",
       ),
     ],
   },

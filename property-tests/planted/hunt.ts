@@ -1,4 +1,4 @@
-/** Lets the simulation look for one planted bug, in a process of its own. */
+/** Lets the simulation, or the two worlds of L8, look for one planted bug, in a process of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { env, execPath } from "node:process";
@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 import type { PlantedBug } from "./bugs.ts";
 
 const plant = new URL("./plant.ts", import.meta.url).href;
-const simulation = fileURLToPath(new URL("../simulation/main.ts", import.meta.url));
+const programs = {
+  simulation: fileURLToPath(new URL("../simulation/main.ts", import.meta.url)),
+  isolation: fileURLToPath(new URL("./isolation-main.ts", import.meta.url)),
+};
 
 export interface Seeds {
   readonly from: number;
@@ -26,13 +29,13 @@ export interface Hunt {
 const maxSeconds = 120;
 
 /** Fails: when the bug could not be planted. */
-export async function lookFor({ name }: PlantedBug, { from, count }: Seeds): Promise<Hunt> {
+export async function lookFor({ name, seenBy = "simulation" }: PlantedBug, { from, count }: Seeds): Promise<Hunt> {
   const beganMs = performance.now();
   const args = [
     "--disable-warning=ExperimentalWarning",
     "--import",
     plant,
-    simulation,
+    programs[seenBy],
     "--seeds",
     `${from}..${from + count - 1}`,
     "--first",

@@ -71,7 +71,11 @@ export function memoryLog(options: MemoryLogOptions = {}): EventLog {
     runs: (query) =>
       now(() => {
         const before = pageBefore(query.before) ?? Number.POSITIVE_INFINITY;
-        const found = store.runs.filter(
+        const placed = store.runs.map(({ place, record }) => ({
+          place: query.stream === undefined ? place : record.firstOffset,
+          record,
+        }));
+        const found = placed.filter(
           ({ place, record }) =>
             place < before &&
             (query.tenantId === undefined || record.tenantId === query.tenantId) &&

@@ -1,4 +1,7 @@
-/** Pages of runs, newest first: the opaque `before` of a query is the place of the last run that was shown. */
+/**
+ * Pages of runs, newest first: the opaque `before` of a query is the place of the last run that was shown. In one
+ * stream that is the run's first offset, for a user must not see how many runs others have made (L8).
+ */
 import { InvalidInput } from "../errors.ts";
 
 /** Every run has a greater place than the runs made before it. Undefined: start at the newest. Fails: InvalidInput. */

@@ -67,17 +67,18 @@ export class SqliteReader implements SqliteReads {
 
   runs(query: RunsQuery, before: number | undefined) {
     const wanted: [condition: string, ...values: (string | number)[]][] = [];
-    if (before !== undefined) wanted.push(["r.id < ?", before]);
+    const place = query.stream === undefined ? "r.id" : "r.first_offset";
+    if (before !== undefined) wanted.push([`${place} < ?`, before]);
     if (query.tenantId !== undefined) wanted.push(["r.tenant = ?", query.tenantId]);
     if (query.stream !== undefined) wanted.push(["r.stream = ?", this.#stream(query.stream).id]);
     if (query.living === true) wanted.push([query.stream === undefined ? isLivingAnywhere : "r.ended IS NULL"]);
     if (query.living === false) wanted.push(["r.ended IS NOT NULL"]);
     const where = wanted.length === 0 ? "" : `WHERE ${wanted.map(([condition]) => condition).join(" AND ")}`;
     const values = wanted.flatMap(([, ...some]) => some);
-    const rows = this.#sql(`${selectRuns} ${where} ORDER BY r.id DESC LIMIT ?`).all(...values, query.limit + 1);
+    const rows = this.#sql(`${selectRuns} ${where} ORDER BY ${place} DESC LIMIT ?`).all(...values, query.limit + 1);
     const found = rows.map((row) => {
       const { id, record } = takeRun(row);
-      return { place: id, record };
+      return { place: query.stream === undefined ? id : record.firstOffset, record };
     });
     const { page, next } = runsPage(found, query.limit);
     return { runs: page.map(({ record }) => record), next };

@@ -173,6 +173,11 @@ const migrations: readonly string[] = [
   -- What is told stays as a mark: who looks for the rest must not walk over it.
   CREATE INDEX outbox_open ON outbox (id) WHERE state <> 'told';
   `,
+  `
+  -- Pages of a user's runs are named by the place in the stream: the id would tell how many runs others have made.
+  DROP INDEX runs_of_stream;
+  CREATE INDEX runs_of_stream ON runs (stream, first_offset);
+  `,
 ];
 
 export const schemaVersion = migrations.length;

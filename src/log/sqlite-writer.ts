@@ -3,7 +3,8 @@
  * the streams and runs that it met; a failed commit makes them untrue, and the store then drops this writer.
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Fence, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { Fence, RunId, RunKey, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import { type Refused, refuseAppend } from "./append-rules.ts";
 import type { KnownKey, NewRun, SavedCursor } from "./event-log.ts";
 import { Lru } from "./lru.ts";
@@ -27,7 +28,7 @@ const maxRuns = 50_000;
 
 export class SqliteWriter {
   readonly #streams = new Lru<string, StreamState>(maxStreams);
-  readonly #runs = new Lru<string, RunState>(maxRuns);
+  readonly #runs = new Lru<RunKey, RunState>(maxRuns);
   #grown: StreamState[] = [];
   #touched: RunState[] = [];
   readonly #sql: WriteStatements;
@@ -39,7 +40,7 @@ export class SqliteWriter {
   /** What retention took is no longer what the counters say. */
   readonly #forget = {
     stream: (key: StreamKey): void => this.#streams.delete(key),
-    run: (tenantId: TenantId, runId: RunId): void => this.#runs.delete(runName(tenantId, runId)),
+    run: (tenantId: TenantId, runId: RunId): void => this.#runs.delete(runKey(tenantId, runId)),
   };
   #row: number;
   #probes = 0;
@@ -225,7 +226,7 @@ export class SqliteWriter {
   }
 
   #run(tenantId: TenantId, runId: RunId): RunState | undefined {
-    const name = runName(tenantId, runId);
+    const name = runKey(tenantId, runId);
     const cached = this.#runs.get(name);
     if (cached !== undefined) return cached;
     const found = this.#sql.selectRun.get(tenantId, runId);
@@ -254,10 +255,7 @@ export class SqliteWriter {
       lacks: { stream: stream.id, create },
     };
     this.#touched.push(run);
-    this.#runs.set(runName(tenantId, runId), run);
+    this.#runs.set(runKey(tenantId, runId), run);
     return run;
   }
 }
-
-/** Injective: the tenant's length stands first. */
-const runName = (tenantId: TenantId, runId: RunId) => `${tenantId.length}:${tenantId}:${runId}`;

@@ -8,7 +8,7 @@ import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, StatusFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
-import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
+import { asConnectionId, asDeviceId, deviceKey } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { RunRecord, SavedCursor } from "../log/event-log.ts";
 import { AckWaiters } from "./ack-waiters.ts";
@@ -103,7 +103,7 @@ export class Connections {
     actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
     actor.start();
     this.all.set(id, connection);
-    connection.heartbeat = this.heartbeat.join(connection);
+    connection.heartbeat = this.heartbeat.join(connection, id);
     return connection;
   }
 
@@ -245,8 +245,7 @@ export class Connections {
     if (stream === undefined) return;
     this.acksReceived += 1;
     const device = connection.device ?? noDevice;
-    const key = `${device.length}:${device}:${stream}`;
-    this.keepUnsaved(key, { stream, device, offset });
+    this.keepUnsaved(deviceKey(stream, device), { stream, device, offset });
     this.ackWaiters.tell(stream);
     this.terms.onAcked(stream, offset);
   }

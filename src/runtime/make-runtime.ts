@@ -3,7 +3,7 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import type { StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
@@ -34,7 +34,6 @@ import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
 import { Orphans } from "./orphans.ts";
 import { RunAccess } from "./run-access.ts";
-import type { RunKey } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
 import { outboxPage } from "./outbox-view.ts";
 import { readCalls } from "./read-calls.ts";

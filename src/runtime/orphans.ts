@@ -4,12 +4,13 @@
  * brought back before it must be ended. A runner that stays silent for its lease is shown as stalled, and interrupted
  * after the grace period.
  */
+import type { RunKey } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { Lane } from "./lane.ts";
-import type { RunKey } from "./run-desk.ts";
-import { RunDesk, runKey } from "./run-desk.ts";
+import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
 import type { Views } from "./views.ts";
 

@@ -5,7 +5,7 @@
 import type { EventDataOf } from "../../protocol/event.ts";
 import type { CancelBody } from "../../protocol/http.ts";
 import { defaultCancelDeadlineMs } from "../../protocol/http.ts";
-import type { RunId, TenantId } from "../../protocol/ids.ts";
+import type { RunId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
@@ -15,11 +15,6 @@ import type { LiveRun } from "./live-run.ts";
 import type { PastDate } from "./run-actor.ts";
 import { RunDates } from "./run-dates.ts";
 import type { RunEnd } from "./run-host.ts";
-
-export type RunKey = string;
-
-/** Injective: a run id holds no "/". */
-export const runKey = (tenantId: TenantId, runId: RunId): RunKey => `${runId}/${tenantId}`;
 
 export interface DeskTerms {
   readonly clock: Clock;

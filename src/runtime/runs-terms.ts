@@ -1,10 +1,10 @@
 /** What the registry of runs is made of, counts, and answers with. */
 import type { StartRunAnswer } from "../../protocol/http.ts";
-import type { TenantId } from "../../protocol/ids.ts";
+import type { RunKey, TenantId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Settings } from "./options.ts";
-import type { RunDesk, RunKey } from "./run-desk.ts";
+import type { RunDesk } from "./run-desk.ts";
 import type { RunHost } from "./run-host.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { UserTerms } from "./user-terms.ts";

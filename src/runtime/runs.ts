@@ -4,8 +4,8 @@
  */
 import type { EventInput } from "../../protocol/event.ts";
 import type { PublishAnswer, StartRunBody } from "../../protocol/http.ts";
-import type { Fence, RunId, Seq, TenantId, UserId } from "../../protocol/ids.ts";
-import { asRunId, streamKey } from "../../protocol/ids.ts";
+import type { Fence, RunId, RunKey, Seq, TenantId, UserId } from "../../protocol/ids.ts";
+import { asRunId, runKey, streamKey } from "../../protocol/ids.ts";
 import type { RunState } from "../../protocol/run-view.ts";
 import { LogUnavailable, NotFound, RunEnded } from "../errors.ts";
 import type { Append, EventLog, NewRun, RunRecord } from "../log/event-log.ts";
@@ -16,8 +16,8 @@ import { Family, livingParent } from "./family.ts";
 import { LateEvents } from "./late-events.ts";
 import { LiveRun } from "./live-run.ts";
 import { Receipt } from "./receipt.ts";
-import type { DeskTerms, RunKey } from "./run-desk.ts";
-import { RunDesk, runKey } from "./run-desk.ts";
+import type { DeskTerms } from "./run-desk.ts";
+import { RunDesk } from "./run-desk.ts";
 import type { PastDate } from "./run-actor.ts";
 import { replay, spawnRun } from "./run-actor.ts";
 import type { PublishTerms, RunEnd, RunHost } from "./run-host.ts";

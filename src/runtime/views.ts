@@ -5,13 +5,12 @@
 import type { RunFold } from "../../machines/run-view.ts";
 import { foldRun } from "../../machines/run-view.ts";
 import type { RunEvent } from "../../protocol/event.ts";
-import type { Offset, StreamKey } from "../../protocol/ids.ts";
+import type { Offset, RunKey, StreamKey } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
 import { runPages } from "../log/run-pages.ts";
 import { eventObject } from "./frames.ts";
-import type { RunKey } from "./run-desk.ts";
-import { runKey } from "./run-desk.ts";
 
 /** Folds that are kept; the oldest goes. */
 const maxKept = 256;

@@ -43,6 +43,29 @@ describe("a command", () => {
     expect(heard).toMatchObject([{ userId: "alice", tenantId: "acme", threadId: "t", data: { text: "hello" } }]);
   });
 
+  it("leads the application to no run but the user's own: a foreign one is answered as a missing one (L8)", async () => {
+    const heard: unknown[] = [];
+    const { connect, start, settle } = await runtimeUnderTest({
+      onCommand: async ({ runId }) => {
+        heard.push(runId);
+        return {};
+      },
+    });
+    const mine = await start({ userId: "alice" });
+    const theirs = await start({ userId: "bob" });
+    const tab = await connect("alice");
+    for (const [ref, runId] of [mine.runId, theirs.runId, "no-such-run"].entries())
+      tab.say({ type: "command", ref, name: "send_message", runId, data: { text: "hello" } });
+    await settle();
+    const error = { code: "not_found", message: "no such run" };
+    expect(tab.of("reply")).toEqual([
+      { type: "reply", ref: 0, ok: true, data: {} },
+      { type: "reply", ref: 1, ok: false, error },
+      { type: "reply", ref: 2, ok: false, error },
+    ]);
+    expect(heard).toEqual([mine.runId]);
+  });
+
   it("of no known name, or for nobody, is refused by name", async () => {
     const { connect, settle } = await runtimeUnderTest();
     const tab = await connect("alice");
