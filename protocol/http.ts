@@ -108,6 +108,8 @@ export interface PublishAnswer {
   readonly repaired?: number;
   /** How many events were kept apart (`onIllegal: "quarantine"`). */
   readonly quarantined?: number;
+  /** It was delivered, and nothing durable holds it yet: it is gone if the server dies now, and that will be declared. */
+  readonly durability?: "none";
   /** Somebody asked the run to stop: over HTTP, who publishes all the time hears it here, without a heartbeat. */
   readonly cancelRequested?: true;
 }
@@ -136,6 +138,8 @@ export interface BroadcastResult {
   /** Devices that acknowledged within `ackWaitMs`. */
   readonly acknowledged: number;
   readonly errors: readonly { readonly connectionId: string; readonly code: string; readonly message: string }[];
+  /** As in `PublishAnswer`. */
+  readonly durability?: "none";
 }
 
 export interface LedgerAnswer {

@@ -110,12 +110,19 @@ export function store(given: Given, setting: Setting): Effect.Effect<StoreSettin
   return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
 }
 
-/** The directory of the file spool. */
-export function spool(given: Given, setting: Setting): Effect.Effect<string, InvalidConfig> {
+export const spoolShape = "file:<directory>, redis://<host>, or none";
+
+export type SpoolSetting =
+  | { readonly kind: "file"; readonly directory: string }
+  | { readonly kind: "redis"; readonly url: string }
+  | { readonly kind: "none" };
+
+export function spool(given: Given, setting: Setting): Effect.Effect<SpoolSetting, InvalidConfig> {
   const { text, called } = given;
+  if (text === "none") return Effect.succeed({ kind: "none" });
   const directory = /^file:(.+)$/.exec(text)?.[1];
-  if (directory !== undefined && !directory.includes("\0")) return Effect.succeed(directory);
-  if (laterStores.test(text)) return Effect.fail(comesLater(scheme(text), called, setting));
+  if (directory !== undefined && !directory.includes("\0")) return Effect.succeed({ kind: "file", directory });
+  if (/^rediss?:\/\/\S+$/.test(text) && URL.canParse(text)) return Effect.succeed({ kind: "redis", url: text });
   return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
 }
 

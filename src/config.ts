@@ -11,7 +11,7 @@ import type { ApiKeyEntry } from "./auth/api-key.ts";
 import { apiKeysShape, parseApiKeys } from "./auth/api-key.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import { checkSecret } from "./auth/jwt.ts";
-import type { AuditSetting, Setting, StoreSetting } from "./config-values.ts";
+import type { AuditSetting, Setting, SpoolSetting, StoreSetting } from "./config-values.ts";
 import {
   audit,
   auditKey,
@@ -24,6 +24,7 @@ import {
   plainText,
   publicUrl,
   spool,
+  spoolShape,
   store,
   wholeNumber,
   wrong,
@@ -42,7 +43,7 @@ export interface Config {
   /** 0: any free one. */
   readonly port: number;
   readonly store: StoreSetting;
-  readonly spool: string;
+  readonly spool: SpoolSetting;
   /** Undefined: dev mode. */
   readonly jwtKey: JwtKey | undefined;
   readonly jwtIssuer: string | undefined;
@@ -99,7 +100,7 @@ export const settings = {
   host: { env: "RUNCAST_HOST", default: "127.0.0.1", right: "a host name or an address" },
   port: { env: "RUNCAST_PORT", default: "7420", right: "0 (any) to 65535" },
   store: { env: "RUNCAST_STORE", default: "sqlite:./runcast.db", right: "sqlite:<file> or memory:" },
-  spool: { env: "RUNCAST_SPOOL", default: "file:./runcast-spool", right: "file:<directory>" },
+  spool: { env: "RUNCAST_SPOOL", default: "file:./runcast-spool", right: spoolShape },
   jwtSecret: { env: "RUNCAST_JWT_SECRET", default: "", right: "at least 32 bytes", secret: true },
   jwksUrl: { env: "RUNCAST_JWKS_URL", default: "", right: "an https:// URL, or http:// on loopback" },
   jwtIssuer: { env: "RUNCAST_JWT_ISSUER", default: "", right: "the `iss` of the tokens" },

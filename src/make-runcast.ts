@@ -27,7 +27,6 @@ import { InvalidInput, RunEnded } from "./errors.ts";
 import type { GatewayOptions } from "./gateway/desk.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { EventLog } from "./log/event-log.ts";
-import { EventLogTag } from "./log/layer.ts";
 import { storeLayer } from "./log/store-layer.ts";
 import { systemClock } from "./platform/clock.ts";
 import { loopDelayWatch } from "./platform/process-figures.ts";
@@ -42,6 +41,7 @@ import { alertDocument, alertFile } from "./telemetry/alert-places.ts";
 import { AlertRelay } from "./telemetry/alert-relay.ts";
 import type { Journal } from "./telemetry/journal.ts";
 import { silentJournal } from "./telemetry/journal.ts";
+import { openSpool } from "./spool/open-spool.ts";
 
 /** Who the embedding application is: it may do what its own code could do anyway. */
 const application: PublisherPrincipal = { kind: "publisher", name: "app", tenants: "*", rights: ["publish", "admin"] };
@@ -84,7 +84,7 @@ function alertPlaceOf(store: StoreSetting | EventLog): AlertPlace | undefined {
  * Fails: `InvalidConfig` for an option that cannot be used, `LogUnavailable` when the store does not open.
  */
 export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions) {
-  const { store, commit = "fsync", auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...given } = options;
+  const { store, commit = "fsync", spool, auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...given } = options;
   const { audit: auditSetting, auditKey, ...rest } = given;
   const clock = rest.clock ?? systemClock;
   const journal = fencedJournal(rest.journal ?? silentJournal);
@@ -102,14 +102,15 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   // Its figures are this machine's: where time is made by hand, they say nothing.
   const watch = clock === systemClock ? loopDelayWatch() : undefined;
   yield* Effect.addFinalizer(() => Effect.sync(() => watch?.stop()));
+  const opened = yield* openSpool({ spool, store: where, commit, clock, journal });
+  const more = { alertPlace, loopDelay: watch?.read, spool: opened };
   const services = yield* Layer.build(
-    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate, alertPlace, loopDelay: watch?.read }).pipe(
+    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate, ...more }).pipe(
       Layer.provideMerge(storeLayer(where, commit)),
     ),
   );
   const parts = Context.get(services, Parts);
   alerts.connect(parts.alerts);
-  const log = Context.get(services, EventLogTag);
   const gateway: Doors = {
     runtime: parts.service,
     authenticator,
@@ -118,7 +119,7 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
     clock,
     journal,
   };
-  const made: MadeRuncast = { runcast: embedded(parts, log, gateway, eventIds(clock)), gateway };
+  const made: MadeRuncast = { runcast: embedded(parts, gateway, eventIds(clock)), gateway };
   return made;
 });
 
@@ -126,10 +127,10 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
 type Doors = GatewayOptions & { readonly journal: Journal };
 
 /** The embedding API over the assembled parts. Who owns the scope closes it after `close`. */
-function embedded(parts: RuntimeParts, log: EventLog, options: Doors, nextId: () => string): Runcast {
+function embedded(parts: RuntimeParts, options: Doors, nextId: () => string): Runcast {
   const gateway = new Gateway(options);
   const { journal } = options;
-  const { service, runs, supervisor, flags } = parts;
+  const { service, log, runs, supervisor, flags } = parts;
   const attached: (() => void)[] = [];
   return {
     runtime: service,

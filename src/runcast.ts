@@ -13,11 +13,12 @@ import type { AuditLog } from "./auth/audit-log.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import type { TokenCheck } from "./auth/token-check.ts";
-import type { StoreSetting } from "./config-values.ts";
+import type { SpoolSetting, StoreSetting } from "./config-values.ts";
 import type { EventLog, RunRecord } from "./log/event-log.ts";
 import type { Run } from "./runtime/run-handle.ts";
 import type { RuntimeOptions } from "./runtime/options.ts";
 import type { RuntimeService } from "./runtime/runtime.ts";
+import type { Spool } from "./spool/spool.ts";
 
 export interface RuncastOptions
   extends Pick<
@@ -46,6 +47,11 @@ export interface RuncastOptions
   > {
   /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;
+  /**
+   * Where events wait while the store takes none: `file:<directory>`, `redis://…`, a spool of your own, or `false`. Default
+   * for an SQLite store: a folder beside it; for any other: none. Only for a store that this process alone writes to.
+   */
+  readonly spool?: string | SpoolSetting | Spool | false | undefined;
   /** `os`: commit without waiting for the disk; a power cut may then cost what was acknowledged. Default `fsync`. */
   readonly commit?: "fsync" | "os" | undefined;
   /** How users prove who they are: a check of your own, an HS256 secret (≥ 32 bytes), a JWKS, or an authenticator. */

@@ -74,6 +74,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
   const made = yield* makeRuncast({
     store: storeText(config),
     commit: config.commit,
+    spool: config.spool,
     auth,
     jwtIssuer: config.jwtIssuer,
     jwtAudience: config.jwtAudience,

@@ -35,7 +35,7 @@ describe("the configuration", () => {
       host: "127.0.0.1",
       port: 7420,
       store: { kind: "sqlite", file: "./runcast.db" },
-      spool: "./runcast-spool",
+      spool: { kind: "file", directory: "./runcast-spool" },
       jwtKey: undefined,
       jwtIssuer: undefined,
       jwtAudience: undefined,

@@ -33,7 +33,7 @@ export const serveCommand: Command = {
     store,
     spool: {
       value: "<url>",
-      about: "where events wait while the log is down; checked, and not used by this version",
+      about: "where events wait while the log takes none: file:<directory>, redis://…, or none",
       env: "RUNCAST_SPOOL",
       default: "file:./runcast-spool",
     },

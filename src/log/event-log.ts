@@ -36,6 +36,8 @@ export interface StoredEvent extends Omit<NewEvent, "key"> {
   readonly offset: Offset;
   readonly runId?: RunId | undefined;
   readonly seq?: Seq | undefined;
+  /** Delivered while neither the log nor the spool could take it: gone if the process dies before one of them does. */
+  readonly durability?: "none" | undefined;
 }
 
 /** What a run is, apart from its events. */
@@ -78,6 +80,8 @@ export interface Append {
     readonly fence?: Fence | undefined;
     /** Makes the run, with fence 1. */
     readonly create?: NewRun | undefined;
+    /** With `create`: the id was drawn for this run, so nobody can have taken it. A log may ignore it. */
+    readonly isNewId?: boolean | undefined;
     /** Set by the batch that holds the terminal. */
     readonly ended?: TerminalState | undefined;
     /** Approvals that this batch opens: makes them findable by id. */
@@ -98,6 +102,8 @@ export type Appended =
       /** Of the last event; 0 without a run. */
       readonly seq: Seq;
       readonly fence: Fence;
+      /** It is held in memory only: see `StoredEvent`. A log never answers so. */
+      readonly durability?: "none" | undefined;
     }
   /** Nothing was written. */
   | { readonly kind: "run_exists"; readonly run: RunRecord }
@@ -120,6 +126,8 @@ export interface Position {
   readonly first: Offset;
   /** Last offset; 0 for a stream that nobody wrote to. */
   readonly head: Offset;
+  /** Epochs that ended because events without durability were lost: the cause, where a cursor is of one of them. */
+  readonly lostEpochs?: readonly Epoch[] | undefined;
 }
 
 /** A range of a stream. */

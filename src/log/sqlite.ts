@@ -6,14 +6,14 @@
 import { assertAppend } from "./append-rules.ts";
 import { bells } from "./bells.ts";
 import { logClosed } from "./closed.ts";
-import type { Append, Appended, EventLog, LedgerCount, StoredEvent } from "./event-log.ts";
+import type { Append, Appended, EventLog, LedgerCount } from "./event-log.ts";
 import { pageAfter, pageBefore } from "./runs-page.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteQueue } from "./sqlite-queue.ts";
 import { SqliteReadPath } from "./sqlite-read-path.ts";
 import { takeRunEvents, takeSlice } from "./sqlite-slice.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
-import { escalatedOf, storedEvent } from "./stored-event.ts";
+import { escalatedOf, storedEvents } from "./stored-event.ts";
 
 export interface SqliteLogOptions {
   /**
@@ -65,7 +65,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
       const settle = (answer: Placed | OtherAnswer) => {
         if ("kind" in answer) return resolve(answer as Appended);
         const [offset, seq, fence] = answer;
-        const events = eventsOf(what, offset, seq);
+        const events = storedEvents(what, offset, seq);
         listeners.ring({ stream: what.stream, epoch, head: offset, events, escalated: escalatedOf(what, events) });
         return resolve({ kind: "appended", epoch, offset, seq, fence });
       };
@@ -146,14 +146,6 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<EventLog
       return closing;
     },
   };
-}
-
-/** The events of an append at the places that its answer named. */
-function eventsOf({ events, run }: Append, lastOffset: number, lastSeq: number): StoredEvent[] {
-  const before = events.length - 1;
-  return events.map((event, index) =>
-    storedEvent(event, lastOffset - before + index, run?.runId, run && lastSeq - before + index),
-  );
 }
 
 function bytesOf({ events }: Append): number {

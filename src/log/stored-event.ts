@@ -25,3 +25,11 @@ export function storedEvent(event: NewEvent, offset: Offset, runId?: RunId, seq?
 export function escalatedOf({ escalate }: Append, events: readonly StoredEvent[]): readonly StoredEvent[] | undefined {
   return escalate && events.filter((_, index) => escalate.includes(index));
 }
+
+/** The events of an append at the places that its answer named. */
+export function storedEvents({ events, run }: Append, lastOffset: Offset, lastSeq: Seq): StoredEvent[] {
+  const before = events.length - 1;
+  return events.map((event, index) =>
+    storedEvent(event, lastOffset - before + index, run?.runId, run && lastSeq - before + index),
+  );
+}

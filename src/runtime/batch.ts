@@ -2,6 +2,7 @@
  * What one run says within one turn of the event loop: the rows of one append, and the one outcome that all who
  * said a part of it wait for.
  */
+import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { NewEvent } from "../log/event-log.ts";
@@ -22,10 +23,12 @@ export class Batch {
   readonly time: string;
   /** Resolves with offset − seq + 1 of its rows; rejects when nothing of it was written, or nobody knows. */
   readonly outcome: Promise<number>;
-  readonly resolve: (shift: number) => void;
+  readonly resolve: (shift: number, isDurable: boolean) => void;
   readonly reject: (error: Error) => void;
   /** Nobody knows yet what became of it. */
   isUnderWay = true;
+  /** False: nothing durable holds it, and who said it is told. */
+  isDurable = true;
   ended: TerminalState | undefined;
   approvals: string[] | undefined;
   /** Indexes of the rows that somebody must be told of if no device acknowledges them. */
@@ -39,7 +42,8 @@ export class Batch {
     this.time = time;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.outcome = promise;
-    this.resolve = (shift) => {
+    this.resolve = (shift, isDurable) => {
+      this.isDurable = isDurable;
       this.isUnderWay = false;
       resolve(shift);
     };
@@ -65,6 +69,16 @@ export class Batch {
   noteCritical(): void {
     this.critical ??= [];
     this.critical.push(this.rows.length - 1);
+  }
+
+  /** The answer to who said the row of this seq, and nothing else. */
+  async placed(seq: Seq): Promise<PublishAnswer> {
+    return this.told({ seq, offset: seq + (await this.outcome) - 1, duplicates: 0 });
+  }
+
+  /** The answer to who said a part of it. */
+  told(answer: PublishAnswer): PublishAnswer {
+    return this.isDurable ? answer : { ...answer, durability: "none" };
   }
 
   noteDated(event: DatedEvent): void {

@@ -146,7 +146,7 @@ export class UserConnection implements Connection {
     this.hub = hub;
     // Who stands at the head, or wants no history, needs nothing of the log.
     const { first } = reachesBack(hello, hub.head) ? await this.host.position(stream) : { first: 1 };
-    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first });
+    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first, lostEpochs: hub.lostEpochs });
     const snapshot = start.snapshot ? await this.host.snapshot(stream, hello.want) : undefined;
     // It may have been closed or sent home while the log was read.
     if (this.actor.getSnapshot().value !== "authenticating") return;

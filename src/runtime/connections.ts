@@ -22,6 +22,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
 import type { Settings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { sendHome } from "./send-home.ts";
 import type { OpenConnection } from "./runtime.ts";
 import { StalledRuns } from "./stalled-runs.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -30,8 +31,6 @@ import type { Views } from "./views.ts";
 /** Cursors are written together: a crash costs at most this much of acks, which the next resume makes good. */
 const cursorSaveMs = 250;
 const logRetryMs = 1_000;
-const drainSpreadMs = 2_000;
-const drainRetryAfterMs = 500;
 /** Connections that name no device share one cursor per user. */
 const noDevice = asDeviceId("-");
 
@@ -149,16 +148,14 @@ export class Connections {
     }
   }
 
-  /** Sends everybody home, each told to come back at a different time. */
+  /** Everybody comes back: to another process, or to another history. */
+  sendHome(): void {
+    sendHome([...this.all.values()]);
+  }
+
+  /** Sends everybody home, and keeps what they have acknowledged. */
   async drain(): Promise<void> {
-    const spreadStep = drainSpreadMs / Math.max(1, this.all.size);
-    let retryAfterMs = drainRetryAfterMs;
-    for (const connection of [...this.all.values()]) {
-      connection.actor.send({ type: "drain.requested" });
-      connection.send({ type: "goodbye", reason: "restart", retryAfterMs: Math.round(retryAfterMs) });
-      connection.actor.send({ type: "drain.finished" });
-      retryAfterMs += spreadStep;
-    }
+    this.sendHome();
     this.saving?.cancel();
     await this.saveCursors().catch((cause: unknown) => {
       this.terms.settings.journal.write("warn", "cursors.notSaved", { cause });

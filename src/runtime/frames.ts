@@ -21,6 +21,7 @@ export function eventText(event: StoredEvent): string {
   if (event.threadId !== undefined) text += `,"threadId":${JSON.stringify(event.threadId)}`;
   text += `,"time":"${event.time}","data":${event.data}`;
   if (event.repaired) text += ',"repaired":true';
+  if (event.durability !== undefined) text += `,"durability":"${event.durability}"`;
   if (event.traceparent !== undefined) text += `,"traceparent":${JSON.stringify(event.traceparent)}`;
   return `${text}}`;
 }

@@ -30,6 +30,7 @@ export class StreamHub {
   epoch: Epoch;
   head: Offset;
   readonly figures: DeliveryFigures;
+  readonly lostEpochs: Position["lostEpochs"];
   private readonly recent = new Recent();
   /** Outboxes that stand still: they read on from the log, and nothing is kept at hand for them (L11). */
   private readonly resting = new Set<Outbox>();
@@ -41,6 +42,7 @@ export class StreamHub {
     this.figures = figures;
     this.epoch = position.epoch;
     this.head = position.head;
+    this.lostEpochs = position.lostEpochs;
   }
 
   advance(bell: Bell): void {

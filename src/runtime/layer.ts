@@ -5,6 +5,7 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import { LogUnavailable } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { EventLogTag } from "../log/layer.ts";
 import type { RuntimeParts } from "./make-runtime.ts";
@@ -20,14 +21,20 @@ export interface RuntimeLayerOptions extends Omit<RuntimeOptions, "log"> {
 /** The assembled parts; `Runtime` is the face that the gateway sees. */
 export class Parts extends Context.Service<Parts, RuntimeParts>()("runcast/runtime/Parts") {}
 
-export const partsLayer = ({ onOrphan, ...options }: RuntimeLayerOptions): Layer.Layer<Parts, never, EventLogTag> =>
+export const partsLayer = ({
+  onOrphan,
+  ...options
+}: RuntimeLayerOptions): Layer.Layer<Parts, LogUnavailable, EventLogTag> =>
   Layer.effect(
     Parts,
     Effect.gen(function* () {
       const log = yield* EventLogTag;
       const parts = makeRuntime({ ...options, log });
-      yield* Effect.promise(() => parts.prepare());
       yield* Effect.addFinalizer(() => parts.service.drain);
+      yield* Effect.tryPromise({ try: () => parts.recover(), catch: (cause) => cause }).pipe(
+        Effect.catch((cause) => (cause instanceof LogUnavailable ? Effect.fail(cause) : Effect.die(cause))),
+      );
+      yield* Effect.promise(() => parts.prepare());
       // The doors are open; a store full of unfinished runs is looked through behind them.
       void parts.start(onOrphan);
       return parts;

@@ -153,7 +153,7 @@ export class LiveRun {
     this.seq += 1;
     const lastSeq = this.seq;
     batch.add(this.host.nextId(), event.type, text, this.record.threadId, terms.traceparent);
-    return new Receipt(async () => ({ seq: lastSeq, offset: lastSeq + (await batch.outcome) - 1, duplicates: 0 }));
+    return new Receipt(() => batch.placed(lastSeq));
   }
 
   /** A retry: the answer names where its last event stands, once that is durable. */
@@ -188,7 +188,7 @@ export class LiveRun {
       const shift = await batch.outcome;
       // What is kept apart is kept before anybody is told so.
       await apart;
-      return this.answer(shift, lastSeq, prepared.at(-1)?.event.key, verdict, duplicates);
+      return batch.told(this.answer(shift, lastSeq, prepared.at(-1)?.event.key, verdict, duplicates));
     });
   }
 
@@ -249,14 +249,14 @@ export class LiveRun {
 
   private committed(batch: Batch, appended: Appended): void {
     if (appended.kind !== "appended") return batch.reject(this.breakDown(appended));
-    const firstOffset = appended.offset - batch.rows.length + 1;
+    const firstOffset = appended.offset + 1 - batch.rows.length;
     this.offset = appended.offset;
     this.keys.place(batch.rows, firstOffset);
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
     if (batch.ended) this.host.drop(this, batch.ended);
     else for (const event of batch.dated ?? []) this.onDated(event, Date.parse(batch.time));
-    batch.resolve(firstOffset - batch.afterSeq);
+    batch.resolve(firstOffset - batch.afterSeq, appended.durability !== "none");
   }
 
   /** `shift` is offset − seq within the batch, which is contiguous in both. */

@@ -7,7 +7,6 @@ import type { AlertsAnswer } from "../../protocol/http.ts";
 import type { PublisherPrincipal } from "../auth/principal.ts";
 import type { ExpectedError } from "../errors.ts";
 import { Forbidden } from "../errors.ts";
-import type { WatchedLog } from "../log/watched-log.ts";
 import type { LoopDelay } from "../platform/process-figures.ts";
 import { AlertBoard } from "../telemetry/alert-board.ts";
 import { AlertCarrier } from "../telemetry/alert-carrier.ts";
@@ -17,6 +16,7 @@ import type { Alerts } from "../telemetry/alerts.ts";
 import type { Breakers } from "./breakers.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { isForeign, requireRight } from "./gate.ts";
+import type { RuntimeLog } from "./guarded-log.ts";
 import type { Hubs } from "./hub.ts";
 import { LedgerWatch } from "./ledger-watch.ts";
 import { OpenCalls } from "./open-calls.ts";
@@ -32,7 +32,7 @@ const lookMs = 5_000;
 
 export interface LookoutTerms {
   readonly given: GivenSettings;
-  readonly log: WatchedLog;
+  readonly log: RuntimeLog;
   readonly deadlines: Deadlines;
   readonly breakers: Breakers;
   readonly hubs: Hubs;

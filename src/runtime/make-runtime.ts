@@ -6,8 +6,7 @@ import * as Effect from "effect/Effect";
 import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
-import type { RunRecord } from "../log/event-log.ts";
-import { watchedLog } from "../log/watched-log.ts";
+import type { EventLog, RunRecord } from "../log/event-log.ts";
 import type { Alerts } from "../telemetry/alerts.ts";
 import { answer as answerTo } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
@@ -27,6 +26,7 @@ import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
 import { defaultFlags, Flags } from "./flags.ts";
 import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
+import { guardedLog } from "./guarded-log.ts";
 import { Hubs } from "./hub.ts";
 import { Lookout } from "./lookout.ts";
 import { notify } from "./notices.ts";
@@ -61,6 +61,10 @@ export interface RuntimeParts {
   readonly prepare: () => Promise<void>;
   /** Where whoever notices something raises it. */
   readonly alerts: Alerts;
+  /** As every part of it reads and writes it. */
+  readonly log: EventLog;
+  /** Before `start`: takes up what a former process has left in the spool. Fails: `LogUnavailable`. */
+  readonly recover: () => Promise<void>;
   /**
    * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
    * behind; the answer resolves after the last and never rejects.
@@ -71,7 +75,6 @@ export interface RuntimeParts {
 export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const given = settingsOf(options);
   const { clock } = given;
-  const log = watchedLog(given.log, given);
   const supervisor = new Supervisor();
   const deadlines = new Deadlines(clock, (cause) => given.journal.write("error", "deadline.failed", { cause }));
   const breakers = new Breakers({
@@ -86,6 +89,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       if (frame) connections.tellAll(frame);
     },
   });
+  const guarded = guardedLog(given, breakers, () => connections.sendHome());
+  const { log } = guarded;
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log, clock.mono);
@@ -236,7 +241,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       retention.stop();
       await lookout.close();
       deadlines.stop();
-      log.rest();
+      await guarded.rest();
       supervisor.tell({ type: "drain.finished" });
     }),
   };
@@ -250,6 +255,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     dropNotices: async (stream) => escalating?.escalations.dropOf(stream),
     prepare: () => flags.load(),
     alerts: lookout.alerts,
+    log,
+    recover: () => guarded.recover(),
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();

@@ -47,7 +47,8 @@ export async function notify(terms: NoticesTerms, tenantId: TenantId, body: Noti
   if (appended.kind !== "appended")
     throw new LogUnavailable({ message: `the notice was not written: ${appended.kind}`, retryAfterMs: 0 });
   terms.countAccepted();
-  return outcome(terms, stream, body, appended.offset, event.type);
+  const result = await outcome(terms, stream, body, appended.offset, event.type);
+  return appended.durability === undefined ? result : { ...result, durability: appended.durability };
 }
 
 function newNotice({ policy, nextId, timeText }: NoticesTerms, owner: Owner, body: NoticeBody): NewEvent {

@@ -16,6 +16,7 @@ import type { AlertPlace } from "../telemetry/alert-keep.ts";
 import type { Alerts, AlertSink } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
+import type { SpooledLogTerms } from "../spool/spooled-log.ts";
 import type { EscalationOptions } from "./escalation-policy.ts";
 
 /** A command of a user that the application answers: today `send_message`. */
@@ -76,9 +77,13 @@ export interface RuntimeOptions {
   readonly contacts?: Contacts | undefined;
   /** What a browser subscribes with; it belongs to the `web-push` channel. */
   readonly vapidPublicKey?: string | undefined;
+  /** Where events wait while the log takes none. Undefined: they are refused then. */
+  readonly spool?: OpenedSpool | undefined;
 }
 
-type Optional = "onCommand" | "alertPlace" | "loopDelay" | "contacts" | "vapidPublicKey";
+export type OpenedSpool = Pick<SpooledLogTerms, "spool" | "mark" | "durability">;
+
+type Optional = "onCommand" | "alertPlace" | "loopDelay" | "contacts" | "vapidPublicKey" | "spool";
 export type Settings = Required<Omit<RuntimeOptions, Optional>> & Pick<RuntimeOptions, Optional>;
 /** Before there is a board that alerts go to. */
 export type GivenSettings = Omit<Settings, "alerts"> & Pick<RuntimeOptions, "alerts">;
@@ -122,5 +127,6 @@ export function settingsOf(options: RuntimeOptions): GivenSettings {
     escalation: options.escalation ?? {},
     contacts: options.contacts,
     vapidPublicKey: options.vapidPublicKey,
+    spool: options.spool,
   };
 }

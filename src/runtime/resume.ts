@@ -2,7 +2,7 @@
  * Where a connection begins: one clear answer for every epoch × offset (L4, FAULTS 11–13). Pure.
  */
 import type { GapFrame, HelloFrame, WelcomeFrame } from "../../protocol/frames.ts";
-import type { Offset } from "../../protocol/ids.ts";
+import { asEpoch, type Offset } from "../../protocol/ids.ts";
 import type { Position } from "../log/event-log.ts";
 
 export interface Start {
@@ -33,10 +33,11 @@ export function reachesBack({ cursor, from }: Pick<HelloFrame, "cursor" | "from"
 
 /** The start of a connection that said `hello`, in a stream that stands at `position`. */
 export function startOf(hello: Pick<HelloFrame, "cursor" | "from">, position: Position): Start {
-  const { epoch, head } = position;
+  const { epoch, head, lostEpochs } = position;
   const { cursor } = hello;
   if (cursor) {
-    const reason = cursor.epoch !== epoch ? "epoch" : cursor.offset > head ? "ahead" : undefined;
+    const otherEpoch = lostEpochs?.includes(asEpoch(cursor.epoch)) === true ? "durability_none" : "epoch";
+    const reason = cursor.epoch !== epoch ? otherEpoch : cursor.offset > head ? "ahead" : undefined;
     // Nothing that such a cursor says can be trusted: what there was up to the head does not come, the state does.
     if (reason) return { resumed: "gap", gap: gap(1, head, reason), snapshot: true, after: head };
     const trimmed = afterTrimmed(cursor.offset, position);

@@ -113,7 +113,7 @@ export class Runs {
     const append: Append = {
       stream,
       events: [event],
-      run: { tenantId, runId, expectedSeq: 0, create: record },
+      run: { tenantId, runId, expectedSeq: 0, create: record, isNewId: body.runId === undefined },
       durability: record.mode === "performance" ? "os" : undefined,
     };
     const appended = await this.log.append(append).catch((cause: unknown) => {

@@ -1,7 +1,7 @@
 /** The plain numbers of the runtime, gathered from those who count them. */
-import type { WatchedLog } from "../log/watched-log.ts";
 import type { Connections } from "./connections.ts";
 import type { ContaminationWatch } from "./contamination-watch.ts";
+import type { RuntimeLog } from "./guarded-log.ts";
 import type { Hubs } from "./hub.ts";
 import type { Lookout } from "./lookout.ts";
 import type { Retention } from "./retention.ts";
@@ -17,7 +17,7 @@ export interface Counting {
   readonly retention: Retention;
   readonly contamination: ContaminationWatch;
   readonly lookout: Lookout;
-  readonly log: WatchedLog;
+  readonly log: RuntimeLog;
 }
 
 export function statsOf(of: Counting): RuntimeStats {

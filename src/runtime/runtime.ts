@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context";
 import type { LogHealth } from "../log/watched-log.ts";
+import type { SpoolHealth } from "../spool/spooled-log.ts";
 import type * as Effect from "effect/Effect";
 import type { PublishBody } from "../../protocol/codec.ts";
 import type { FlagsAnswer } from "../../protocol/flags.ts";
@@ -158,7 +159,7 @@ export interface RuntimeService {
 
 export type SupervisorState = "starting" | "accepting" | "draining" | "stopped";
 
-export interface RuntimeStats extends LogHealth {
+export interface RuntimeStats extends LogHealth, SpoolHealth {
   readonly connections: number;
   readonly livingRuns: number;
   /** Of these and of those that nobody has asked for yet: their runner has gone silent. */

@@ -54,6 +54,23 @@ const named: { readonly [Field in keyof RuntimeStats]: Named } = {
     kind: "counter",
     help: "Events whose record failed its checksum: never delivered.",
   },
+  spoolEvents: { name: "runcast_spool_events", kind: "gauge", help: "Events that wait for the log." },
+  spoolBytes: { name: "runcast_spool_bytes", kind: "gauge", help: "Memory that they take." },
+  eventsDrained: {
+    name: "runcast_spool_drained_total",
+    kind: "counter",
+    help: "Events that waited for the log and are in it.",
+  },
+  eventsDirect: {
+    name: "runcast_events_direct_total",
+    kind: "counter",
+    help: "Events that were delivered while neither the log nor the spool took them.",
+  },
+  spoolConflicts: {
+    name: "runcast_spool_conflicts_total",
+    kind: "counter",
+    help: "Appends that waited, and that the log did not take as they were promised.",
+  },
   logWalBytes: { name: "runcast_log_wal_bytes", kind: "gauge", help: "Size of the store's write-ahead log." },
 };
 

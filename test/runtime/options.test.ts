@@ -61,6 +61,7 @@ describe("the settings of a runtime", () => {
       escalation: { ackWaitMs: 9 },
       contacts: { find: async () => ({ subscriptions: [] }), drop: async () => {} },
       vapidPublicKey: "key",
+      spool: { spool: { append: async () => {}, async *entries() {}, remove: async () => {}, close: async () => {} } },
     };
     expect(settingsOf(said)).toEqual(said);
   });

@@ -15,7 +15,9 @@ let disk: SmallDisk;
 let server: BuiltServer;
 beforeAll(async () => {
   disk = new SmallDisk();
-  server = await BuiltServer.start({ env: { RUNCAST_STORE: `sqlite:${join(disk.folder, "runcast.db")}` } });
+  server = await BuiltServer.start({
+    env: { RUNCAST_SPOOL: "none", RUNCAST_STORE: `sqlite:${join(disk.folder, "runcast.db")}` },
+  });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
