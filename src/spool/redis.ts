@@ -28,6 +28,8 @@ interface Connection {
 }
 
 const defaultCallMs = 1_000;
+/** When it is opened nobody waits but the start, which fails without it. */
+const openMs = 10_000;
 const retryAfterMs = 1_000;
 /** Entries that are read at once when the spool is opened. */
 const pageEntries = 500;
@@ -52,6 +54,7 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
   let calls = 0;
   let connection: Connection | undefined;
   let line: Promise<unknown> = Promise.resolve();
+  let isOpening = mustAnswer;
   let isTaken = false;
   let isClosed = false;
 
@@ -65,7 +68,7 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
   async function ask(words: readonly string[]): Promise<unknown> {
     if (isClosed) throw new Error("the spool is closed");
     try {
-      return await within(clock, callMs, async () => (await connected()).sendCommand(words));
+      return await within(clock, isOpening ? Math.max(openMs, callMs) : callMs, async () => (await connected()).sendCommand(words));
     } catch (error) {
       drop();
       throw error;
@@ -139,6 +142,7 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
     journal.write("warn", "spool.silent", { spool: shown(url), cause });
     return [];
   });
+  isOpening = false;
   let left: readonly string[] | undefined = found;
 
   return {
