@@ -68,7 +68,9 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
   async function ask(words: readonly string[]): Promise<unknown> {
     if (isClosed) throw new Error("the spool is closed");
     try {
-      return await within(clock, isOpening ? Math.max(openMs, callMs) : callMs, async () => (await connected()).sendCommand(words));
+      return await within(clock, isOpening ? Math.max(openMs, callMs) : callMs, async () =>
+        (await connected()).sendCommand(words),
+      );
     } catch (error) {
       drop();
       throw error;
