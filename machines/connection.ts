@@ -34,6 +34,8 @@ export type ConnectionFact =
   /** Good, but for another user than this connection's. */
   | { readonly type: "credential.foreign" }
   | { readonly type: "frame.refused"; readonly reason: string }
+  /** More than this connection or its user may send. */
+  | { readonly type: "rate.exceeded"; readonly reason: string }
   | { readonly type: "ping.unanswered" }
   | { readonly type: "peer.heard" }
   | { readonly type: "place.taken" }
@@ -53,6 +55,7 @@ export const endingCodes = {
   forbidden: 4403,
   tooLate: 4408,
   replaced: 4409,
+  tooMany: 4429,
 } as const;
 
 export const connectionMachine = setup({
@@ -120,6 +123,10 @@ export const connectionMachine = setup({
       target: ".closed",
       actions: { type: "endBecause", params: { code: endingCodes.forbidden, reason: "token of another user" } },
     },
+    "rate.exceeded": {
+      target: ".closed",
+      actions: { type: "endBecause", params: ({ event }) => ({ code: endingCodes.tooMany, reason: event.reason }) },
+    },
     "place.taken": {
       target: ".closed",
       actions: {
@@ -171,6 +178,7 @@ export const connectionMachine = setup({
         "log.silent": {},
         "credential.foreign": {},
         "place.taken": {},
+        "rate.exceeded": {},
       },
     },
   },

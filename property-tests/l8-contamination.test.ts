@@ -105,7 +105,7 @@ describe("L8 contamination", () => {
         const said = parseTrusted(text) as Json;
         let counted = 0;
         const count = (): void => void (counted += 1);
-        const refused = { contamination: "refuse", countContaminated: count } as const;
+        const refused = { contaminationOf: () => "refuse" as const, countContaminated: count };
         const expected = foreignAt(said);
         if (expected === undefined) {
           reached.clean += 1;
@@ -124,7 +124,7 @@ describe("L8 contamination", () => {
         expect(found).toBeInstanceOf(Contaminated);
         expect(stepsOf((found as Contaminated).path)).toEqual(expected);
         expect(counted).toBe(1);
-        const kept = isolated(text, owner, () => "", { ...refused, contamination: "sanitize" });
+        const kept = isolated(text, owner, () => "", { ...refused, contaminationOf: () => "sanitize" });
         expect(kept).toBe(JSON.stringify(without(said)));
         expect(foreignAt(parseTrusted(kept) as Json)).toBeUndefined();
         expect(isolated(kept, owner, () => "", refused)).toBe(kept);
@@ -142,7 +142,7 @@ describe("L8 contamination", () => {
         const parsed = parseJson(`{ ${first} :"${one}", ${second}\n: "${two}"}`, frameLimits);
         if (!parsed.ok) throw new Error(parsed.issue.message);
         const text = JSON.stringify(parsed.value);
-        const policy = { contamination: "refuse", countContaminated: () => {} } as const;
+        const policy = { contaminationOf: () => "refuse" as const, countContaminated: () => {} } as const;
         const look = () => isolated(text, owner, () => "", policy);
         if (text.includes("bob")) expect(look).toThrow(Contaminated);
         else expect(look()).toBe(text);

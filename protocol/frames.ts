@@ -101,7 +101,8 @@ export interface ReplyFrame {
   readonly ref: FrameRef;
   readonly ok: boolean;
   readonly data?: JsonObject;
-  readonly error?: { readonly code: string; readonly message: string };
+  /** `retryAfterMs`: the same may pass later. */
+  readonly error?: { readonly code: string; readonly message: string; readonly retryAfterMs?: number };
 }
 
 /** Something beside the stream that concerns this user; it is never part of the stream. */

@@ -11,4 +11,5 @@ export * from "./json.ts";
 export * from "./outbox.ts";
 export * from "./run-view.ts";
 export * from "./server-frame.ts";
+export * from "./tiers.ts";
 export * from "./webhook.ts";

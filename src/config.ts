@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import type { BlockList } from "node:net";
 import * as Effect from "effect/Effect";
 import { maxLeaseMs, minLeaseMs } from "../protocol/http.ts";
 import { bodyLimits, parseJson } from "../protocol/json.ts";
@@ -36,6 +37,9 @@ import type { ChannelConfig } from "./fallback/channel-settings.ts";
 import { channelSettings, readChannels } from "./fallback/channel-settings.ts";
 import type { CriticalType } from "./runtime/escalation-policy.ts";
 import { criticalTypes, defaultAckWaitMs } from "./runtime/escalation-policy.ts";
+import type { TiersConfig } from "../protocol/tiers.ts";
+import { trustedProxiesOf, trustedProxiesRight } from "./trusted-proxies.ts";
+import { readTiers, tiersFileName } from "./tiers-setting.ts";
 import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
@@ -56,6 +60,9 @@ export interface Config {
   readonly graceMs: number;
   readonly retentionMs: number;
   readonly compactAfterMs: number;
+  readonly tiers: TiersConfig;
+  /** Whose word about the client's address is taken. */
+  readonly trustedProxies: BlockList | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly confirmAuth: boolean;
   /** Which events somebody is told of when nobody looks. */
@@ -128,6 +135,16 @@ export const settings = {
     env: "RUNCAST_COMPACT_AFTER_MS",
     default: String(defaultCompactAfterMs),
     right: `0 to ${maxRetentionMs}`,
+  },
+  tiers: {
+    env: "RUNCAST_TIERS",
+    default: "",
+    right: `a file or JSON; without it ${tiersFileName}, if it is there`,
+  },
+  trustedProxies: {
+    env: "RUNCAST_TRUSTED_PROXIES",
+    default: "",
+    right: trustedProxiesRight,
   },
   logLevel: { env: "RUNCAST_LOG_LEVEL", default: "info", right: "debug, info, warn or error" },
   confirmAuth: { env: "RUNCAST_CONFIRM_AUTH", default: "0", right: "0 or 1" },
@@ -234,6 +251,8 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     graceMs: yield* read("graceMs", wholeNumber(0, maxGraceMs)),
     retentionMs: yield* read("retentionMs", wholeNumber(minRetentionMs, maxRetentionMs)),
     compactAfterMs: yield* read("compactAfterMs", wholeNumber(0, maxRetentionMs)),
+    tiers: yield* readTiers(given("tiers").text, given("tiers").called, sources.directory),
+    trustedProxies: yield* trustedProxiesOf(given("trustedProxies").text, given("trustedProxies").called),
     logLevel: yield* read("logLevel", oneOf("debug", "info", "warn", "error")),
     confirmAuth: yield* read("confirmAuth", flag),
     critical: yield* read("critical", listOf(criticalTypes)),

@@ -80,7 +80,13 @@ export class FlagsConflict extends Data.TaggedError("FlagsConflict")<{
 
 export class TooLarge extends Data.TaggedError("TooLarge")<{ readonly maxBytes: number }> {}
 
-export class TooMany extends Data.TaggedError("TooMany")<{ readonly message: string; readonly retryAfterMs: number }> {}
+/** Above a limit: nothing was done. */
+export class TooMany extends Data.TaggedError("TooMany")<{
+  readonly message: string;
+  readonly retryAfterMs: number;
+  /** Which one; the page on operations lists them. */
+  readonly limit?: string | undefined;
+}> {}
 
 /** Starting or draining: come back. */
 export class NotAccepting extends Data.TaggedError("NotAccepting")<{ readonly retryAfterMs: number }> {}

@@ -18,7 +18,7 @@ import { ApiKeys, parseApiKeys } from "./auth/api-key.ts";
 import { auditOf } from "./audit-option.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import { jwtAuthenticator } from "./auth/jwt.ts";
-import type { PublisherPrincipal } from "./auth/principal.ts";
+import { application } from "./auth/principal.ts";
 import { checkedBy } from "./auth/token-check.ts";
 import type { StoreSetting } from "./config-values.ts";
 import { store as parseStore } from "./config-values.ts";
@@ -39,12 +39,11 @@ import { Parts, partsLayer } from "./runtime/layer.ts";
 import type { AlertPlace } from "./telemetry/alert-keep.ts";
 import { alertDocument, alertFile } from "./telemetry/alert-places.ts";
 import { AlertRelay } from "./telemetry/alert-relay.ts";
+import { checkTiers } from "./tiers-setting.ts";
+import { trustedProxiesOf } from "./trusted-proxies.ts";
 import type { Journal } from "./telemetry/journal.ts";
 import { silentJournal } from "./telemetry/journal.ts";
 import { openSpool } from "./spool/open-spool.ts";
-
-/** Who the embedding application is: it may do what its own code could do anyway. */
-const application: PublisherPrincipal = { kind: "publisher", name: "app", tenants: "*", rights: ["publish", "admin"] };
 
 const defaultStore = "sqlite:./runcast.db";
 
@@ -85,7 +84,7 @@ function alertPlaceOf(store: StoreSetting | EventLog): AlertPlace | undefined {
  */
 export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions) {
   const { store, commit = "fsync", spool, auth, jwtIssuer, jwtAudience, apiKeys, allowedOrigins, ...given } = options;
-  const { audit: auditSetting, auditKey, ...rest } = given;
+  const { audit: auditSetting, auditKey, trustedProxies, ...rest } = given;
   const clock = rest.clock ?? systemClock;
   const journal = fencedJournal(rest.journal ?? silentJournal);
   const onOrphan = fencedOrphans(rest.onOrphan, journal);
@@ -94,6 +93,8 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   else if ("authenticate" in auth) authenticator = auth;
   else authenticator = yield* jwtAuthenticator({ key: auth, clock, issuer: jwtIssuer, audience: jwtAudience });
   const entries = typeof apiKeys === "string" ? yield* parseApiKeys(apiKeys, "apiKeys") : (apiKeys ?? []);
+  const tiers = yield* checkTiers(rest.tiers ?? {}, "tiers");
+  const proxies = yield* trustedProxiesOf(trustedProxies, "trustedProxies");
   const authenticate = (token: string) => Effect.runPromise(authenticator.authenticate(token));
   const where = yield* storeOf(store);
   const alerts = new AlertRelay();
@@ -105,7 +106,7 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const opened = yield* openSpool({ spool, store: where, commit, clock, journal });
   const more = { alertPlace, loopDelay: watch?.read, spool: opened };
   const services = yield* Layer.build(
-    partsLayer({ ...rest, clock, journal, auditLog, onOrphan, authenticate, ...more }).pipe(
+    partsLayer({ ...rest, tiers, clock, journal, auditLog, onOrphan, authenticate, ...more }).pipe(
       Layer.provideMerge(storeLayer(where, commit)),
     ),
   );
@@ -116,6 +117,9 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
     authenticator,
     apiKeys: new ApiKeys(entries),
     allowedOrigins,
+    tiers,
+    trustedProxies: proxies,
+    alerts: parts.alerts,
     clock,
     journal,
   };

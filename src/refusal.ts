@@ -104,11 +104,12 @@ const table: Table = {
     closeCode: closeCodes.tooBig,
     details: { maxBytes },
   }),
-  TooMany: ({ message, retryAfterMs }) => ({
+  TooMany: ({ message, retryAfterMs, limit }) => ({
     status: 429,
     code: "too_many",
     message,
     closeCode: closeCodes.tooMany,
+    details: { limit, retryAfterMs },
     retryAfterMs,
   }),
   NotAccepting: ({ retryAfterMs }) => ({

@@ -3,6 +3,7 @@
  * inside. `createRuncast` makes one; see `make-runcast`.
  */
 import type { Server } from "node:http";
+import type { BlockList } from "node:net";
 import type { InspectionEvent } from "xstate";
 import type { StreamEvent } from "../protocol/event.ts";
 import type { FlagPatch, FlagsAnswer } from "../protocol/flags.ts";
@@ -35,6 +36,7 @@ export interface RuncastOptions
     | "leaseMs"
     | "graceMs"
     | "maxConnectionsPerUser"
+    | "tiers"
     | "confirmAuth"
     | "contamination"
     | "retentionMs"
@@ -62,6 +64,8 @@ export interface RuncastOptions
   readonly apiKeys?: string | readonly ApiKeyEntry[] | undefined;
   /** Origins beside the server's own that browsers may connect from. */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /** Proxies whose `X-Forwarded-For` is believed: addresses or blocks like `10.0.0.0/8`. Default none. */
+  readonly trustedProxies?: string | BlockList | undefined;
   /**
    * Where it is written down who was let in, who was not, and what operators changed: `file:<file>`, `off`, or a log of
    * your own. Default: beside a SQLite store that is named here; none for any other.

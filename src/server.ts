@@ -83,6 +83,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     graceMs: config.graceMs,
     retentionMs: config.retentionMs,
     compactAfterMs: config.compactAfterMs,
+    tiers: config.tiers,
+    trustedProxies: config.trustedProxies,
     confirmAuth: config.confirmAuth,
     channels,
     alertSinks,

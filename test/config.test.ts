@@ -64,6 +64,8 @@ describe("the configuration", () => {
       audit: "./runcast.audit.jsonl",
       auditKey: undefined,
       breakers: {},
+      tiers: {},
+      trustedProxies: undefined,
       warnings: [],
     });
   });

@@ -26,3 +26,14 @@ export interface PublisherPrincipal {
 }
 
 export type Principal = UserPrincipal | PublisherPrincipal;
+
+/** Who the embedding application is: it may do what its own code could do anyway. */
+export const application: PublisherPrincipal = {
+  kind: "publisher",
+  name: "app",
+  tenants: "*",
+  rights: ["publish", "admin"],
+};
+
+export const isSameUser = (a: UserPrincipal, b: UserPrincipal): boolean =>
+  a.userId === b.userId && a.tenantId === b.tenantId;

@@ -81,6 +81,17 @@ export const serveCommand: Command = {
       env: "RUNCAST_COMPACT_AFTER_MS",
       default: "3600000",
     },
+    tiers: {
+      value: "<file|json>",
+      about: "tiers and limits: a JSON file, or the JSON itself",
+      env: "RUNCAST_TIERS",
+      default: "./runcast.tiers.json, if it is there",
+    },
+    "trusted-proxies": {
+      value: "<addresses>",
+      about: "proxies whose X-Forwarded-For is believed: addresses or blocks, separated by commas",
+      env: "RUNCAST_TRUSTED_PROXIES",
+    },
     "log-level": { value: "<level>", about: "debug, info, warn or error", env: "RUNCAST_LOG_LEVEL", default: "info" },
     critical: {
       value: "<types>",

@@ -1,4 +1,6 @@
 /** What every handler of the gateway needs: the runtime, who may come in, and the house rules. One per gateway. */
+import type { BlockList } from "node:net";
+import type { TiersConfig } from "../../protocol/tiers.ts";
 import type { ApiKeys } from "../auth/api-key.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { DevUser } from "../auth/dev-mode.ts";
@@ -6,11 +8,15 @@ import { Tickets } from "../auth/ticket.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { RuntimeService } from "../runtime/runtime.ts";
+import type { Alerts } from "../telemetry/alerts.ts";
+import { silentAlerts } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
+import { AddressLimits } from "./address-limits.ts";
 import { OriginPolicy } from "./origin.ts";
 import type { PendingLimits } from "./pending-sockets.ts";
 import { PendingSockets } from "./pending-sockets.ts";
+import { SocketCeiling } from "./socket-ceiling.ts";
 import type { StaticFiles } from "./static-files.ts";
 
 export interface GatewayOptions {
@@ -25,6 +31,10 @@ export interface GatewayOptions {
   readonly devUsers?: (() => Promise<readonly DevUser[]>) | undefined;
   readonly clock?: Clock | undefined;
   readonly journal?: Journal | undefined;
+  /** What addresses and the whole server are held to. */
+  readonly tiers?: Pick<TiersConfig, "perAddress" | "perServer"> | undefined;
+  readonly trustedProxies?: BlockList | undefined;
+  readonly alerts?: Alerts | undefined;
   readonly pendingLimits?: PendingLimits | undefined;
 }
 
@@ -35,6 +45,8 @@ export class Desk {
   readonly tickets: Tickets;
   readonly origins: OriginPolicy;
   readonly pending: PendingSockets;
+  readonly addresses: AddressLimits;
+  readonly ceiling: SocketCeiling;
   readonly console: StaticFiles | undefined;
   readonly devUsers: GatewayOptions["devUsers"];
   readonly clock: Clock;
@@ -51,6 +63,14 @@ export class Desk {
     this.tickets = new Tickets(this.clock);
     this.origins = new OriginPolicy(options.allowedOrigins ?? []);
     this.pending = new PendingSockets(options.pendingLimits);
+    const { trustedProxies, tiers = {} } = options;
+    const { perAddress, perServer } = tiers;
+    this.ceiling = new SocketCeiling({
+      clock: this.clock,
+      journal: this.journal,
+      alerts: options.alerts ?? silentAlerts,
+    });
+    this.addresses = new AddressLimits({ clock: this.clock, trustedProxies, perAddress, perServer });
     this.console = options.console;
     this.devUsers = options.devUsers;
   }

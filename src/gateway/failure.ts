@@ -1,4 +1,5 @@
 /** How a call that did not succeed is answered: expected failures by `refusal`, bugs by an id that the journal has too. */
+import type { IncomingMessage } from "node:http";
 import * as Cause from "effect/Cause";
 import type * as Exit from "effect/Exit";
 import * as Option from "effect/Option";
@@ -17,9 +18,12 @@ export function failureReply(
   desk: Desk,
   exit: Exit.Failure<unknown, HttpError>,
   where: string,
+  request: IncomingMessage,
 ): Reply & { kind: "bytes" } {
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause));
-  if (error !== undefined) return errorReply(error);
+  // Who has no credential is told so as often as a person may mistype one.
+  const isStranger = error?._tag === "Unauthenticated";
+  if (error !== undefined) return errorReply((isStranger && desk.addresses.refuse(request)) || error);
   const requestId = Buffer.from(desk.clock.random(requestIdBytes)).toString("base64url");
   desk.journal.write("error", "gateway.bug", { requestId, where, cause: Cause.squash(exit.cause) });
   return refusalReply(bugRefusal(requestId));

@@ -25,6 +25,11 @@ export class Gateway {
     return this.desk.pending;
   }
 
+  /** How many sockets a server of ours takes. */
+  get ceiling(): Desk["ceiling"] {
+    return this.desk.ceiling;
+  }
+
   /** Answers any request. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     handleRequest(this.desk, request, response);

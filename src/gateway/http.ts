@@ -58,7 +58,7 @@ export function handleRequest(desk: Desk, request: IncomingMessage, response: Se
   const { effect, name } = replyTo(desk, request, response, path, query);
   Effect.runCallback(effect, {
     onExit: (exit) => {
-      const reply = exit._tag === "Success" ? exit.value : failureReply(desk, exit, name);
+      const reply = exit._tag === "Success" ? exit.value : failureReply(desk, exit, name, request);
       const cors = isApiPath(path) ? desk.origins.headers(request) : undefined;
       sendReply(response, withHeaders(reply, cors));
       desk.countAnswer(statusOf(reply));

@@ -117,6 +117,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
   const address = yield* Effect.acquireRelease(listen(server, options.host, options.port), () =>
     close(server, sockets, options.clock ?? systemClock),
   );
+  gateway.ceiling.hold(server);
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
   const serving: Serving = { url: `http://${host}:${address.port}`, port: address.port, server };
   return serving;

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect";
 import { check } from "../../protocol/codec.ts";
 import { helloSchema } from "../../protocol/frames.ts";
 import type { HelloFrame } from "../../protocol/frames.ts";
-import { InvalidInput, NotAccepting, Unauthenticated } from "../errors.ts";
+import { InvalidInput, NotAccepting, TooMany, Unauthenticated } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { streamUserOf } from "./credential.ts";
 import type { Call } from "./route.ts";
@@ -68,6 +68,9 @@ export const openSse = Effect.fnUntraced(function* ({ desk, request, response, q
   const hello = yield* helloOf(request, query);
   // Before a ticket is consumed: it should still hold when the server takes streams again.
   if (desk.runtime.state() !== "accepting") return yield* new NotAccepting({ retryAfterMs });
+  const entered = desk.addresses.enter(request);
+  if (entered instanceof TooMany) return yield* entered;
+  response.once("close", entered);
   const principal = yield* streamUserOf(desk, request, query);
   if (principal === undefined)
     return yield* new Unauthenticated({ message: "no credential: send `Authorization: Bearer`, or a ticket" });

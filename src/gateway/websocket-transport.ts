@@ -4,7 +4,6 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { closeCodes } from "../../protocol/close-codes.ts";
 import { atEndOfTurn } from "../platform/turn.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
@@ -139,12 +138,6 @@ export class WebSocketTransport implements Transport {
 
   ping(_authority: BroadcastAuthority): void {
     if (this.isOpen) this.webSocket?.ping();
-  }
-
-  /** The other side broke the terms of the transport itself, as with a frame that is too big. */
-  endForFlood(): void {
-    this.end(closeCodes.tooMany, "too many frames");
-    this.gone();
   }
 
   private awaitDrain(): void {

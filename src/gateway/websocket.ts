@@ -34,15 +34,23 @@ class ClientSocket extends WebSocket {
   private windowStart = Number.NEGATIVE_INFINITY;
   private framesInWindow = 0;
 
-  /** Counts one frame. False: one too many. */
+  /** Counts one frame. False: one too many, of this connection or of its user, and it has been sent away. */
   countFrame(): boolean {
+    const waitMs = this.overByMs();
+    const connection = this.transport?.connection;
+    if (waitMs > 0) connection?.flooded(waitMs);
+    return waitMs === 0 && (connection?.admitsFrame() ?? true);
+  }
+
+  /** Milliseconds until the next one may come; 0: now. */
+  private overByMs(): number {
     const now = this.clock?.mono() ?? 0;
     if (now - this.windowStart >= rateWindowMs) {
       this.windowStart = now;
       this.framesInWindow = 0;
     }
     this.framesInWindow += 1;
-    return this.framesInWindow <= maxFramesPerSecond;
+    return this.framesInWindow <= maxFramesPerSecond ? 0 : Math.ceil(this.windowStart + rateWindowMs - now);
   }
 }
 
@@ -64,10 +72,7 @@ const server = new WebSocketServer(serverOptions);
 function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   if (!(this instanceof ClientSocket) || !this.transport?.isOpen) return;
   const { transport } = this;
-  if (!this.countFrame()) {
-    transport.endForFlood();
-    return;
-  }
+  if (!this.countFrame()) return;
   const { connection } = transport;
   if (isBinary || !Buffer.isBuffer(data)) {
     connection?.malformed({ path: "", message: "must be a text frame" });
@@ -81,12 +86,9 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
 /** Pings and pongs count too: each ping is answered, and nobody may have us write without end. */
 function isHeard(webSocket: WebSocket): webSocket is ClientSocket {
   if (!(webSocket instanceof ClientSocket) || !webSocket.transport?.isOpen) return false;
-  if (webSocket.countFrame()) {
-    webSocket.transport.connection?.heard();
-    return true;
-  }
-  webSocket.transport.endForFlood();
-  return false;
+  if (!webSocket.countFrame()) return false;
+  webSocket.transport.connection?.heard();
+  return true;
 }
 
 function onPong(this: WebSocket): void {
@@ -117,6 +119,9 @@ const admit = Effect.fnUntraced(function* (desk: Desk, request: IncomingMessage,
   if (!subprotocolsOf(request).includes(subprotocol))
     return yield* upgradeRequired(`the subprotocol must be ${subprotocol}`);
   if (desk.runtime.state() !== "accepting") return yield* new NotAccepting({ retryAfterMs });
+  const entered = desk.addresses.enter(request);
+  if (entered instanceof TooMany) return yield* entered;
+  request.socket.once("close", entered);
   const principal = yield* streamUserOf(desk, request, query);
   const transport = new WebSocketTransport(request.socket, desk.pending);
   const connection = yield* desk.runtime.open({ transport, principal, remoteAddress: request.socket.remoteAddress });
@@ -137,7 +142,7 @@ export function handleWebSocket(desk: Desk, request: IncomingMessage, query: URL
         upgrade(desk, request, head, exit.value);
         return;
       }
-      const reply = failureReply(desk, exit, "GET /v1/ws");
+      const reply = failureReply(desk, exit, "GET /v1/ws", request);
       desk.countAnswer(reply.status);
       desk.journal.write("debug", "websocket.refused", { status: reply.status });
       socket.on("error", destroy);

@@ -7,6 +7,10 @@ export class Lru<Key, Value> {
     this.#maxEntries = maxEntries;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   get(key: Key): Value | undefined {
     const value = this.#entries.get(key);
     if (value !== undefined && this.#entries.size > this.#maxEntries / 2) {

@@ -17,11 +17,13 @@ export interface Birth {
   readonly leaseMs: number;
   /** The same. */
   readonly mode: Mode;
+  /** As its owner's tier lets it. */
+  readonly deadlineMs: number | undefined;
   /** ISO 8601 UTC. */
   readonly time: string;
 }
 
-export function newRun({ tenantId, runId, body, leaseMs, mode, time }: Birth): NewRun {
+export function newRun({ tenantId, runId, body, leaseMs, mode, deadlineMs, time }: Birth): NewRun {
   return {
     runId,
     tenantId,
@@ -32,7 +34,7 @@ export function newRun({ tenantId, runId, body, leaseMs, mode, time }: Birth): N
     onIllegal: body.onIllegal ?? "reject",
     mode: body.mode ?? mode,
     leaseMs: body.leaseMs ?? leaseMs,
-    deadlineMs: body.deadlineMs,
+    deadlineMs,
     parentRunId: body.parentRunId === undefined ? undefined : asRunId(body.parentRunId),
     startDigest: bodyDigest({ ...body, runId, tenantId }),
     startedAt: time,

@@ -1,7 +1,7 @@
 /** What users ask of their runs over the socket, each answered by one `reply` (PROTOCOL: `command`). */
 import { check } from "../../protocol/codec.ts";
 import type { JsonObject } from "../../protocol/event.ts";
-import type { CommandFrame } from "../../protocol/frames.ts";
+import type { CommandFrame, ReplyFrame } from "../../protocol/frames.ts";
 import { cancelSchema, resolveApprovalSchema } from "../../protocol/http.ts";
 import { asRunId } from "../../protocol/ids.ts";
 import type { Decoded } from "../../protocol/json.ts";
@@ -13,8 +13,9 @@ import type { Approvals } from "./approvals.ts";
 import type { UserConnection } from "./connection.ts";
 import type { PayloadPolicy } from "./contamination.ts";
 import { isolated } from "./contamination.ts";
-import type { RunAccess } from "./run-access.ts";
+import type { Limits } from "./limits.ts";
 import type { Settings, UserCommand } from "./options.ts";
+import type { RunAccess } from "./run-access.ts";
 
 const notTheUser = "the application's answer names another user";
 /** A refusal that is not one of the product's errors: the application's handler threw. */
@@ -27,6 +28,7 @@ function wanted<Value>(decoded: Decoded<Value>): Value {
 
 export class Commands {
   private readonly settings: Settings;
+  private readonly limits: Pick<Limits, "command">;
   private readonly access: Pick<RunAccess, "cancel" | "requireOwn">;
   private readonly approvals: Pick<Approvals, "resolve">;
   private readonly policy: PayloadPolicy;
@@ -34,11 +36,13 @@ export class Commands {
   /** The same calls as their HTTP twins end in, behind the same gate. */
   constructor(
     settings: Settings,
+    limits: Pick<Limits, "command">,
     access: Pick<RunAccess, "cancel" | "requireOwn">,
     approvals: Pick<Approvals, "resolve">,
     policy: PayloadPolicy,
   ) {
     this.settings = settings;
+    this.limits = limits;
     this.access = access;
     this.approvals = approvals;
     this.policy = policy;
@@ -57,6 +61,7 @@ export class Commands {
 
   private async answer(caller: UserPrincipal, frame: CommandFrame): Promise<JsonObject> {
     const { name, data = {} } = frame;
+    this.limits.command(caller);
     switch (name) {
       case "cancel_run": {
         if (frame.runId === undefined) throw missing("runId");
@@ -101,11 +106,11 @@ export class Commands {
     return parseTrusted(isolated(said, caller, () => "data", this.policy, notTheUser)) as JsonObject;
   }
 
-  private shown(cause: unknown): { code: string; message: string } {
+  private shown(cause: unknown): NonNullable<ReplyFrame["error"]> {
     if (cause instanceof UnknownCommand) return { code: "unknown_command", message: cause.message };
     if (isExpected(cause)) {
-      const { code, message } = refusalOf(cause);
-      return { code, message };
+      const { code, message, retryAfterMs } = refusalOf(cause);
+      return { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) };
     }
     this.settings.journal.write("error", "command.failed", { cause });
     return handlerFailed;

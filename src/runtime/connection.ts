@@ -9,12 +9,14 @@ import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/i
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
+import { isSameUser } from "../auth/principal.ts";
 import { LogUnavailable, NotAccepting, Unauthenticated } from "../errors.ts";
 import { ConnectionBreaker } from "./connection-breaker.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
+import { isWithin } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Start } from "./resume.ts";
 import { reachesBack, startOf } from "./resume.ts";
@@ -99,6 +101,18 @@ export class UserConnection implements Connection {
     if (this.actor.getSnapshot().context.missedPings > 0) this.tell({ type: "peer.heard" });
   }
 
+  admitsFrame(): boolean {
+    const { principal } = this;
+    const take = (): void => principal && this.host.limits.frame(principal);
+    return isWithin(take, (retryAfterMs) => this.flooded(retryAfterMs));
+  }
+
+  flooded(retryAfterMs: number, reason = "too many frames"): void {
+    if (!this.isOpen) return;
+    this.send({ type: "goodbye", reason: "rate_limited", retryAfterMs });
+    this.tell({ type: "rate.exceeded", reason });
+  }
+
   writable(): void {
     this.outbox?.nudge();
   }
@@ -137,8 +151,12 @@ export class UserConnection implements Connection {
   }
 
   private async open(hello: HelloFrame): Promise<void> {
+    // Who was known before has been counted where it came in.
+    const wasKnown = this.principal !== undefined;
     const principal = await this.identify(hello);
     if (principal === undefined || !this.isOpen) return;
+    const turnAway = (retryAfterMs: number): void => this.flooded(retryAfterMs, "too many connections");
+    if (!wasKnown && !isWithin(() => this.host.limits.connect(principal), turnAway)) return;
     this.principal = principal;
     const stream = streamKey(principal.tenantId, principal.userId);
     const hub = await this.host.openHub(stream);
@@ -163,6 +181,7 @@ export class UserConnection implements Connection {
     snapshot: Extract<ServerFrame, { type: "snapshot" }> | undefined,
   ): void {
     this.deadline?.cancel();
+    this.host.noteUser(principal);
     this.stream = stream;
     this.device = hello.device === undefined ? undefined : asDeviceId(hello.device);
     this.host.settle(this, stream);
@@ -174,7 +193,7 @@ export class UserConnection implements Connection {
       epoch: hub.epoch,
       head: Math.max(hub.head, snapshot?.at ?? 0),
       resumed: start.resumed,
-      ...this.host.welcome,
+      ...this.host.welcome(principal),
       expiresAt: new Date(principal.expiresAtMs).toISOString(),
     });
     if (this.host.confirmAuth) this.awaitConfirmation();
@@ -200,7 +219,7 @@ export class UserConnection implements Connection {
     }
     const named = await this.verify(hello.token);
     if (named === undefined) return undefined;
-    if (this.principal && !isSame(this.principal, named)) {
+    if (this.principal && !isSameUser(this.principal, named)) {
       this.tell({ type: "credential.foreign" });
       return undefined;
     }
@@ -246,8 +265,9 @@ export class UserConnection implements Connection {
   private async renew(token: string): Promise<void> {
     const named = await this.verify(token);
     if (named === undefined || !this.isOpen || this.principal === undefined) return;
-    if (!isSame(this.principal, named)) return this.tell({ type: "credential.foreign" });
+    if (!isSameUser(this.principal, named)) return this.tell({ type: "credential.foreign" });
     this.principal = named;
+    this.host.noteUser(named);
     this.watchExpiry(named);
     this.send({ type: "status", channel: "auth", state: "auth_completed" });
   }
@@ -269,8 +289,4 @@ export class UserConnection implements Connection {
       this.expiry = this.host.after(inMs, end);
     });
   }
-}
-
-function isSame(a: UserPrincipal, b: UserPrincipal): boolean {
-  return a.userId === b.userId && a.tenantId === b.tenantId;
 }

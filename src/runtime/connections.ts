@@ -8,34 +8,37 @@ import { connectionMachine } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, StatusFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
-import { asConnectionId, asDeviceId, deviceKey } from "../../protocol/ids.ts";
+import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
-import type { RunRecord, SavedCursor } from "../log/event-log.ts";
+import type { RunRecord } from "../log/event-log.ts";
 import { AckWaiters } from "./ack-waiters.ts";
 import type { Commands } from "./commands.ts";
 import { connectionBreakerDefaults } from "./connection-breaker.ts";
 import { UserConnection } from "./connection.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
+import type { Limits } from "./limits.ts";
 import type { Settings } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { sendHome } from "./send-home.ts";
 import type { OpenConnection } from "./runtime.ts";
 import { StalledRuns } from "./stalled-runs.ts";
 import type { Supervisor } from "./supervisor.ts";
+import { UnsavedCursors } from "./unsaved-cursors.ts";
+import type { UserTerms } from "./user-terms.ts";
 import type { Views } from "./views.ts";
 
-/** Cursors are written together: a crash costs at most this much of acks, which the next resume makes good. */
-const cursorSaveMs = 250;
 const logRetryMs = 1_000;
 /** Connections that name no device share one cursor per user. */
 const noDevice = asDeviceId("-");
 
 export interface ConnectionsTerms {
   readonly settings: Settings;
+  readonly userTerms: UserTerms;
+  readonly limits: Limits;
   readonly supervisor: Supervisor;
   readonly deadlines: Deadlines;
   readonly hubs: Hubs;
@@ -56,8 +59,7 @@ export class Connections {
   private readonly all = new Map<ConnectionId, UserConnection>();
   /** Per user, oldest first. */
   private readonly ofUser = new Map<StreamKey, Set<UserConnection>>();
-  private readonly unsaved = new Map<string, SavedCursor>();
-  private saving: Deadline | undefined;
+  private readonly unsaved: UnsavedCursors;
   private readonly host: ConnectionHost;
   private readonly machine: typeof connectionMachine;
   private readonly heartbeat: Heartbeat<UserConnection>;
@@ -66,6 +68,7 @@ export class Connections {
 
   constructor(terms: ConnectionsTerms) {
     this.terms = terms;
+    this.unsaved = new UnsavedCursors({ ...terms.settings, deadlines: terms.deadlines });
     this.host = this.makeHost();
     this.machine = connectionMachine.provide({
       actions: {
@@ -92,10 +95,11 @@ export class Connections {
     return this.ofUser.get(stream) ?? new Set();
   }
 
-  /** Takes a connection in. Fails: `NotAccepting`. */
+  /** Takes a connection in. Fails: `NotAccepting`; `TooMany`, when its user is known and opens too many. */
   open({ transport, principal }: OpenConnection): UserConnection {
     const { supervisor, nextId, settings } = this.terms;
     supervisor.requireAccepting();
+    if (principal !== undefined) this.terms.limits.connect(principal);
     const id = asConnectionId(nextId());
     const actor = supervisor.spawn(this.machine, { id });
     const connection = new UserConnection(this.host, id, transport, actor, principal);
@@ -135,17 +139,8 @@ export class Connections {
   }
 
   /** Writes the cursors that are still in memory. */
-  async saveCursors(): Promise<void> {
-    if (this.unsaved.size === 0) return;
-    const cursors = [...this.unsaved.entries()];
-    this.unsaved.clear();
-    try {
-      await this.terms.settings.log.saveCursors(cursors.map(([, cursor]) => cursor));
-    } catch (cause) {
-      // The client will not say it again: they wait here for the log to come back.
-      for (const [key, cursor] of cursors) this.keepUnsaved(key, cursor);
-      throw cause;
-    }
+  saveCursors(): Promise<void> {
+    return this.unsaved.save();
   }
 
   /** Everybody comes back: to another process, or to another history. */
@@ -156,18 +151,17 @@ export class Connections {
   /** Sends everybody home, and keeps what they have acknowledged. */
   async drain(): Promise<void> {
     this.sendHome();
-    this.saving?.cancel();
-    await this.saveCursors().catch((cause: unknown) => {
-      this.terms.settings.journal.write("warn", "cursors.notSaved", { cause });
-    });
+    await this.unsaved.finish();
   }
 
   private makeHost(): ConnectionHost {
-    const { settings, supervisor, deadlines, hubs, views, commands, troubles } = this.terms;
+    const { settings, userTerms, limits, supervisor, deadlines, hubs, views, commands, troubles } = this.terms;
     const input = { ...connectionBreakerDefaults, ...settings.breakers["connection"] };
     return {
       authenticate: settings.authenticate,
-      welcome: { heartbeatMs: settings.heartbeatMs, windowEvents: settings.windowEvents },
+      welcome: (user) => ({ heartbeatMs: settings.heartbeatMs, windowEvents: userTerms.windowOf(user).maxEvents }),
+      limits,
+      noteUser: (user) => userTerms.note(user),
       helloMs: settings.helloMs,
       confirmAuth: settings.confirmAuth,
       nowMs: () => settings.clock.now(),
@@ -205,14 +199,14 @@ export class Connections {
   }
 
   private makeOutbox(connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset): Outbox {
-    const { settings, supervisor, deadlines } = this.terms;
+    const { settings, userTerms, supervisor, deadlines } = this.terms;
     const delivery = supervisor.spawn(deliveryMachine).start();
     return new Outbox(
       {
         hub,
         log: settings.log,
         transport: connection.transport,
-        window: { maxEvents: settings.windowEvents, maxBytes: settings.windowBytes },
+        window: userTerms.windowOf(connection.principal),
         delivery,
         want: hello.want,
         mergeDeltas: hello.mergeDeltas ?? true,
@@ -232,7 +226,7 @@ export class Connections {
   private settle(connection: UserConnection, stream: StreamKey): void {
     const mine = this.ofUser.get(stream) ?? new Set();
     this.ofUser.set(stream, mine.add(connection));
-    if (mine.size <= this.terms.settings.maxConnectionsPerUser) return;
+    if (mine.size <= this.terms.userTerms.connectionsOf(connection.principal)) return;
     const oldest = mine.values().next().value;
     oldest?.actor.send({ type: "place.taken" });
   }
@@ -241,20 +235,9 @@ export class Connections {
     const { stream } = connection;
     if (stream === undefined) return;
     this.acksReceived += 1;
-    const device = connection.device ?? noDevice;
-    this.keepUnsaved(deviceKey(stream, device), { stream, device, offset });
+    this.unsaved.note({ stream, device: connection.device ?? noDevice, offset });
     this.ackWaiters.tell(stream);
     this.terms.onAcked(stream, offset);
-  }
-
-  private keepUnsaved(key: string, cursor: SavedCursor): void {
-    if ((this.unsaved.get(key)?.offset ?? -1) < cursor.offset) this.unsaved.set(key, cursor);
-    this.saving ??= this.terms.deadlines.after(cursorSaveMs, () => {
-      this.saving = undefined;
-      this.saveCursors().catch((cause: unknown) =>
-        this.terms.settings.journal.write("warn", "cursors.notSaved", { cause }),
-      );
-    });
   }
 
   /** The machine is on its way into `closed`. */

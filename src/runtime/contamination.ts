@@ -2,6 +2,7 @@
  * The payload check of isolation (L8): a field that routes must name the owner or nobody. It looks at every depth
  * and cannot be switched off; provenance fields (`senderId`, `creatorId`, `ownerId`) are left alone.
  */
+import type { ContaminationPolicy } from "../../protocol/flags.ts";
 import type { TenantId, UserId } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import { Contaminated } from "../errors.ts";
@@ -56,7 +57,7 @@ function findIn(value: unknown, owner: UserId, path: string): string | undefined
 
 /** What happens to a payload that names somebody else, and who counts it. */
 export interface PayloadPolicy {
-  readonly contamination: "refuse" | "sanitize";
+  readonly contaminationOf: (owner: Owner) => ContaminationPolicy;
   readonly countContaminated: (tenantId: TenantId) => void;
 }
 
@@ -73,17 +74,18 @@ const notTheOwner = "names a user who does not own this run";
  */
 export function isolated(
   text: string,
-  { tenantId, userId }: Owner,
+  owner: Owner,
   path: () => string,
   policy: PayloadPolicy,
   message = notTheOwner,
 ): string {
   if (!anyRoutingField.test(text)) return text;
   const data = parseTrusted(text);
+  const { tenantId, userId } = owner;
   const found = findIn(data, userId, path());
   if (found === undefined) return text;
   policy.countContaminated(tenantId);
-  if (policy.contamination === "refuse") throw new Contaminated({ path: found, message });
+  if (policy.contaminationOf(owner) === "refuse") throw new Contaminated({ path: found, message });
   return JSON.stringify(cleaned(data, userId));
 }
 

@@ -44,6 +44,7 @@ export interface LookoutTerms {
   /** Undefined: there is no channel to tell anybody by. */
   readonly fallback: () => FallbackFigures | undefined;
   readonly connectionBreakers: () => RuntimeFigures["connectionBreakers"];
+  readonly refusals: () => RuntimeFigures["refusals"];
 }
 
 export class Lookout {
@@ -102,11 +103,12 @@ export class Lookout {
 
   figures(): RuntimeFigures {
     const { board, ledger, foreignAsked } = this;
-    const { supervisor, hubs, breakers, log, stats, endings, connectionBreakers } = this.terms;
+    const { supervisor, hubs, breakers, log, stats, endings, connectionBreakers, refusals } = this.terms;
     const { difference, ageSeconds } = ledger;
     const untold = Object.values(board.waiting()).reduce((sum, { length }) => sum + length, 0);
     return {
       state: supervisor.state,
+      refusals: refusals(),
       stats: stats(),
       breakers: breakers.views(),
       // Walks all connections: for who reads it alone.

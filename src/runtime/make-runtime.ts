@@ -24,12 +24,14 @@ import { doubtedLog } from "./doubted-log.ts";
 import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
 import { flagCalls } from "./flag-calls.ts";
-import { defaultFlags, Flags } from "./flags.ts";
+import type { Flags } from "./flags.ts";
 import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
 import { guardedLog } from "./guarded-log.ts";
 import { Hubs } from "./hub.ts";
+import { limitedCalls } from "./limited-calls.ts";
 import { Lookout } from "./lookout.ts";
 import { notify } from "./notices.ts";
+import { operatorTerms } from "./operator-terms.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { settingsOf } from "./options.ts";
 import { Orphans } from "./orphans.ts";
@@ -44,7 +46,6 @@ import type { RuntimeService } from "./runtime.ts";
 import { statsOf } from "./runtime-stats.ts";
 import { Supervisor } from "./supervisor.ts";
 import { timeTexts } from "./time-texts.ts";
-import { UserTerms } from "./user-terms.ts";
 import { Views } from "./views.ts";
 
 /** How long a drain waits for the log before it says goodbye to the users. */
@@ -97,19 +98,12 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const lookout = new Lookout({
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
     ...{ runs: () => runs.all(), endings: () => connections.endings },
-    connectionBreakers: () => breakerDesk.countConnections(),
+    ...{ connectionBreakers: () => breakerDesk.countConnections(), refusals: () => limits.refusals },
     fallback: () => escalating?.escalations.figures,
   });
   const answer: typeof answerTo = (call) => lookout.counted(answerTo(call));
   const settings = { ...given, alerts: lookout.alerts, log: doubtedLog(log, hubs, deadlines) };
-  const flags = new Flags({
-    log,
-    journal: given.journal,
-    auditLog: given.auditLog,
-    deadlines,
-    defaults: { ...defaultFlags, contaminationPolicy: given.contamination },
-  });
-  const userTerms = new UserTerms(flags);
+  const { flags, userTerms, limits } = operatorTerms(log, given, deadlines, options.maxConnectionsPerUser);
   const contacts = new ContactBook(log, given.contacts);
   const escalating = escalationsOf({
     ...{ settings, log, supervisor, deadlines, breakers, contacts, flags, nextId },
@@ -119,12 +113,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const takeOrphan = (key: RunKey): boolean => orphans.take(key);
   const contamination = new ContaminationWatch({ ...settings, deadlines });
   const onContaminated = (tenantId: TenantId): void => contamination.note(tenantId);
+  const parts = { settings, supervisor, deadlines, nextId, userTerms };
   const runs = new Runs({
-    settings,
-    userTerms,
-    supervisor,
-    deadlines,
-    nextId,
+    ...parts,
     timeText,
     onContaminated,
     isCritical: escalating?.isCritical,
@@ -136,10 +127,10 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const { graceMs, journal } = settings;
   const orphans = new Orphans({ log, deadlines, runs, views, graceMs, journal, timeText, onStalled });
   const access = new RunAccess(log, runs);
-  const commands = new Commands(settings, access, approvals, runs.policy);
+  const commands = new Commands(settings, limits, access, approvals, runs.policy);
   const troubles = () => troublesOf(breakers);
   const connections = new Connections({
-    ...{ settings, supervisor, deadlines, hubs, views, commands, nextId, troubles },
+    ...{ ...parts, limits, hubs, views, commands, troubles },
     onAcked: (stream, upto) => escalating?.escalations.acked(stream, upto),
   });
   const breakerDesk = new BreakerDesk(breakers, connections, given.auditLog);
@@ -246,8 +237,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     }),
   };
 
+  const streamOf = (...run: Parameters<Runs["atHand"]>) => runs.atHand(...run)?.run.record.stream;
   return {
-    service,
+    service: { ...service, ...limitedCalls(service, limits, streamOf) },
     runs,
     supervisor,
     breakers,

@@ -5,6 +5,7 @@ import type { RunId, TenantId, UserId } from "../../protocol/ids.ts";
 import { defaultLeaseMs } from "../../protocol/limits.ts";
 import type { AuditLog } from "../auth/audit-log.ts";
 import { silentAuditLog } from "../auth/audit-log.ts";
+import type { TiersConfig } from "../../protocol/tiers.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { Channel } from "../fallback/channel.ts";
 import type { Contacts } from "../fallback/contacts.ts";
@@ -57,8 +58,10 @@ export interface RuntimeOptions {
   readonly leaseMs?: number | undefined;
   /** From a lost lease to `agent_interrupted`. */
   readonly graceMs?: number | undefined;
-  /** Beyond it the oldest connection of the user is closed with 4409. */
+  /** Of a user of the default tier: beyond it the oldest connection is closed with 4409. */
   readonly maxConnectionsPerUser?: number | undefined;
+  /** Tiers: what users may have, and who is in which. */
+  readonly tiers?: TiersConfig | undefined;
   /** A client that does not `confirm` its welcome is closed with 4408. */
   readonly confirmAuth?: boolean | undefined;
   /** What happens to an event whose payload names another user: `refuse` (default) or `sanitize`. */
@@ -118,6 +121,7 @@ export function settingsOf(options: RuntimeOptions): GivenSettings {
     leaseMs: options.leaseMs ?? defaultLeaseMs,
     graceMs: options.graceMs ?? defaultGraceMs,
     maxConnectionsPerUser: options.maxConnectionsPerUser ?? defaultConnectionsPerUser,
+    tiers: options.tiers ?? {},
     confirmAuth: options.confirmAuth ?? false,
     contamination: options.contamination ?? "refuse",
     retentionMs: options.retentionMs ?? defaultRetentionMs,

@@ -55,7 +55,7 @@ export class Runs {
       nextId: terms.nextId,
       timeText: terms.timeText,
       isCritical: terms.isCritical,
-      contamination: terms.settings.contamination,
+      contaminationOf: (owner) => terms.userTerms.contaminationOf(owner),
       countContaminated: terms.onContaminated,
       countAccepted: (events) => {
         this.counts.eventsAccepted += events;
@@ -102,8 +102,10 @@ export class Runs {
         ? undefined
         : livingParent(await this.find(tenantId, asRunId(body.parentRunId)), stream);
     const { settings, timeText, userTerms } = this.terms;
-    const mode = userTerms.modeOf(tenantId, body.userId as UserId);
-    const birth = { tenantId, runId, body, leaseMs: settings.leaseMs, mode, time: timeText() };
+    const userId = body.userId as UserId;
+    const mode = userTerms.modeOf(tenantId, userId);
+    const deadlineMs = userTerms.deadlineOf(tenantId, userId, body.deadlineMs);
+    const birth = { tenantId, runId, body, leaseMs: settings.leaseMs, mode, deadlineMs, time: timeText() };
     const record = newRun(birth);
     const event = startEvent(birth, this.terms.nextId(), this.host, traceparent);
     // It ended while we came here: asked again it says so.

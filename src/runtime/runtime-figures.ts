@@ -34,6 +34,8 @@ export const noFallback: FallbackFigures = {
 export interface RuntimeFigures {
   readonly state: SupervisorState;
   readonly stats: RuntimeStats;
+  /** Refusals of users and keys, by limit. */
+  readonly refusals: ReadonlyMap<string, number>;
   readonly breakers: readonly BreakerView[];
   readonly connectionBreakers: BreakersAnswer["connections"];
   readonly delivery: DeliveryFigures;

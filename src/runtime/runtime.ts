@@ -70,6 +70,10 @@ export interface Connection {
   malformed(issue: Issue): void;
   /** The other side answered a ping, or sent anything at all. */
   heard(): void;
+  /** One more frame of the other side, pings included. False: one too many, and the connection ends with 4429. */
+  admitsFrame(): boolean;
+  /** It sent more than its transport takes: it is told when to come back, and ended with 4429. */
+  flooded(retryAfterMs: number): void;
   /** The transport can take more (its buffer has drained). */
   writable(): void;
   /** The transport is gone, whoever ended it. */

@@ -1,17 +1,61 @@
-/** What holds for one user now, where flags have their say. Asked anew each time: a changed flag needs no restart. */
+/** What holds for one user now: by tier, where flags have no say. Asked anew each time: a changed flag needs no restart. */
+import type { ContaminationPolicy } from "../../protocol/flags.ts";
 import type { Mode } from "../../protocol/http.ts";
 import type { TenantId, UserId } from "../../protocol/ids.ts";
+import type { UserPrincipal } from "../auth/principal.ts";
+import type { Owner } from "./contamination.ts";
 import type { Flags } from "./flags.ts";
+import type { Settings } from "./options.ts";
+import type { Tier, Tiers } from "./tiers.ts";
+import type { Window } from "./unacked.ts";
+
+export interface UserTermsParts {
+  readonly flags: Flags;
+  readonly tiers: Tiers;
+  readonly settings: Pick<Settings, "windowEvents" | "windowBytes" | "maxConnectionsPerUser">;
+}
 
 export class UserTerms {
-  private readonly flags: Flags;
+  private readonly parts: UserTermsParts;
 
-  constructor(flags: Flags) {
-    this.flags = flags;
+  constructor(parts: UserTermsParts) {
+    this.parts = parts;
+  }
+
+  /** What a credential says is remembered for when its user is away. */
+  note(user: UserPrincipal): void {
+    this.parts.tiers.note(user);
   }
 
   /** Of a run that names none. */
   modeOf(tenantId: TenantId, userId: UserId): Mode {
-    return this.flags.isOn("performanceMode", tenantId, userId) ? "performance" : "regular";
+    const { flags, tiers } = this.parts;
+    const isFast = flags.isOn("performanceMode", tenantId, userId) || tiers.of(tenantId, userId).performanceMode;
+    return isFast ? "performance" : "regular";
+  }
+
+  /** What is done with payloads of this owner that name somebody else. */
+  contaminationOf(owner: Owner): ContaminationPolicy {
+    return this.parts.flags.valueOf("contaminationPolicy", owner);
+  }
+
+  /** How long a run of this user may live that asks for so much. */
+  deadlineOf(tenantId: TenantId, userId: UserId, askedMs: number | undefined): number | undefined {
+    const { deadlineMs } = this.parts.tiers.of(tenantId, userId);
+    return deadlineMs === undefined ? askedMs : Math.min(askedMs ?? deadlineMs, deadlineMs);
+  }
+
+  connectionsOf(user: UserPrincipal | undefined): number {
+    return this.tierOf(user)?.connections ?? this.parts.settings.maxConnectionsPerUser;
+  }
+
+  windowOf(user: UserPrincipal | undefined): Window {
+    const { windowEvents, windowBytes } = this.parts.settings;
+    const tier = this.tierOf(user);
+    return { maxEvents: tier?.windowEvents ?? windowEvents, maxBytes: tier?.windowBytes ?? windowBytes };
+  }
+
+  private tierOf(user: UserPrincipal | undefined): Tier | undefined {
+    return user && this.parts.tiers.of(user.tenantId, user.userId, user.tier);
   }
 }

@@ -28,6 +28,10 @@ export interface GatewayFigures {
   readonly answers: ReadonlyMap<number, number>;
   /** Sockets without a credential. */
   readonly pendingSockets: number;
+  /** Of addresses and the whole server, by limit. */
+  readonly refusals: ReadonlyMap<string, number>;
+  /** Closed unheard, because all places were taken. */
+  readonly droppedSockets: number;
 }
 
 export interface Metric {

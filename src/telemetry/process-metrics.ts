@@ -17,6 +17,19 @@ export const processMetrics: readonly Metric[] = [
     read: ({ gateway }) => one(gateway?.pendingSockets),
   },
   {
+    name: "runcast_limit_refusals_total",
+    kind: "counter",
+    help: "What was refused because it was above a limit, by limit.",
+    read: ({ runtime, gateway }) =>
+      [...runtime.refusals, ...(gateway?.refusals ?? [])].map(([limit, value]) => ({ labels: { limit }, value })),
+  },
+  {
+    name: "runcast_sockets_dropped_total",
+    kind: "counter",
+    help: "Sockets closed unheard because all places were taken.",
+    read: ({ gateway }) => one(gateway?.droppedSockets),
+  },
+  {
     name: "process_resident_memory_bytes",
     kind: "gauge",
     help: "Resident memory.",

@@ -448,7 +448,6 @@ describe("a path", () => {
     "/v1",
     "/v1/",
     "/v1/nothing",
-    "/v1/breakers",
     "/v1/runs/",
     "/v1/runs//events",
     "/v1/runs/a/b/c",

@@ -21,6 +21,7 @@ const facts: { readonly [Type in ConnectionFact["type"]]: Extract<ConnectionFact
   "ping.unanswered": { type: "ping.unanswered" },
   "peer.heard": { type: "peer.heard" },
   "place.taken": { type: "place.taken" },
+  "rate.exceeded": { type: "rate.exceeded", reason: "too many frames" },
   "drain.requested": { type: "drain.requested" },
   "session.failed": { type: "session.failed" },
   "drain.finished": { type: "drain.finished" },
@@ -37,6 +38,7 @@ const endings: Partial<Record<ConnectionFact["type"], number | null>> = {
   "credential.foreign": 4403,
   "frame.refused": 4400,
   "place.taken": 4409,
+  "rate.exceeded": 4429,
   "session.failed": 1011,
   "transport.closed": null,
 };

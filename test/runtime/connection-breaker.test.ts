@@ -208,7 +208,7 @@ describe("10,000 breakers of connections", () => {
     const world = await runtimeUnderTest({
       heartbeatMs,
       leaseMs,
-      maxConnectionsPerUser: many,
+      tiers: { tiers: { enterprise: { connections: many, connectionsPerSecond: many } } },
       clock: {
         ...clock,
         get nextInMs() {

@@ -6,7 +6,7 @@ import { prepare } from "../../src/runtime/payload.ts";
 import { RunKeys } from "../../src/runtime/run-keys.ts";
 import { event, newRun, next, run1, started, tenant, write } from "../../src/testing/event-log/sample.ts";
 
-const policy = { contamination: "refuse", countContaminated: () => {} } as const;
+const policy = { contaminationOf: () => "refuse" as const, countContaminated: () => {} };
 const alice = { tenantId: asTenantId("default"), userId: asUserId("alice") };
 const said = (key: string | undefined, n = 1) => ({
   type: "x.a" as const,
@@ -108,7 +108,7 @@ describe("a prepared event", () => {
     const input = { type: "x.a" as const, data: { userId: "bob", n: 1 } };
     const own = { type: "x.a" as const, data: { userId: "alice", n: 1 } };
     expect(prepare(own, 0, alice, policy).event).toBe(own);
-    const cleaned = prepare(input, 0, alice, { ...policy, contamination: "sanitize" });
+    const cleaned = prepare(input, 0, alice, { ...policy, contaminationOf: () => "sanitize" });
     expect([cleaned.event.data, cleaned.text]).toEqual([{ n: 1 }, '{"n":1}']);
   });
 });

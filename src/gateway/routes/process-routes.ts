@@ -25,7 +25,12 @@ const metrics = ({ desk }: Call) =>
     body: prometheusText({
       runtime: desk.runtime.figures(),
       process: processFigures(),
-      gateway: { answers: desk.answers, pendingSockets: desk.pending.count },
+      gateway: {
+        answers: desk.answers,
+        pendingSockets: desk.pending.count,
+        refusals: desk.addresses.refusals,
+        droppedSockets: desk.ceiling.dropped,
+      },
     }),
     headers: { "content-type": prometheusContentType },
   }));

@@ -1,0 +1,153 @@
+/**
+ * Tiers: what users may have, by what they pay. The claim of the token goes before the rule for the user, that before
+ * the rule for the tenant, that before the default. Who is away keeps the claim that was seen last.
+ */
+import type { Batching } from "../../protocol/flags.ts";
+import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
+import { streamKey } from "../../protocol/ids.ts";
+import type { TierName, TiersConfig, TierTerms } from "../../protocol/tiers.ts";
+import { isTierName, tierNames } from "../../protocol/tiers.ts";
+import type { UserPrincipal } from "../auth/principal.ts";
+import { Lru } from "../log/lru.ts";
+import type { Journal } from "../telemetry/journal.ts";
+
+export interface Tier {
+  readonly name: TierName;
+  /** Open at once; the oldest goes. */
+  readonly connections: number;
+  readonly connectionsPerSecond: number;
+  /** Of all the user's connections together. */
+  readonly framesPerSecond: number;
+  readonly commandsPerSecond: number;
+  /** Published for the user over HTTP. */
+  readonly eventsPerSecond: number;
+  readonly runsPerSecond: number;
+  /** Runs live so long at most. Undefined: as long as they like. */
+  readonly deadlineMs?: number | undefined;
+  readonly windowEvents?: number | undefined;
+  readonly windowBytes?: number | undefined;
+  readonly batching: Batching;
+  /** Runs that name no mode are in performance mode. */
+  readonly performanceMode: boolean;
+  readonly escalation: NonNullable<TierTerms["escalation"]>;
+}
+
+const hourMs = 3_600_000;
+const common = { batching: "asked", performanceMode: false, escalation: {} } as const;
+
+/** What each tier has where nothing is said. */
+export const defaultTiers: { readonly [Name in TierName]: Tier } = {
+  free: {
+    ...common,
+    name: "free",
+    connections: 10,
+    connectionsPerSecond: 2,
+    framesPerSecond: 200,
+    commandsPerSecond: 2,
+    eventsPerSecond: 500,
+    runsPerSecond: 1,
+    deadlineMs: hourMs,
+  },
+  early: {
+    ...common,
+    name: "early",
+    connections: 50,
+    connectionsPerSecond: 10,
+    framesPerSecond: 500,
+    commandsPerSecond: 10,
+    eventsPerSecond: 2_000,
+    runsPerSecond: 5,
+    deadlineMs: 6 * hourMs,
+  },
+  mid: {
+    ...common,
+    name: "mid",
+    connections: 200,
+    connectionsPerSecond: 50,
+    framesPerSecond: 2_000,
+    commandsPerSecond: 50,
+    eventsPerSecond: 10_000,
+    runsPerSecond: 50,
+    deadlineMs: 24 * hourMs,
+  },
+  enterprise: {
+    ...common,
+    name: "enterprise",
+    connections: 1_000,
+    connectionsPerSecond: 200,
+    framesPerSecond: 10_000,
+    commandsPerSecond: 200,
+    eventsPerSecond: 20_000,
+    runsPerSecond: 500,
+  },
+};
+
+/** Who sells no tiers holds nobody back beyond what protects the server. */
+const defaultTierName: TierName = "enterprise";
+const maxClaims = 100_000;
+
+export interface TiersTerms {
+  readonly config: TiersConfig;
+  readonly journal: Journal;
+  /** Of the default tier, when its configuration does not say. */
+  readonly connections?: number | undefined;
+}
+
+export class Tiers {
+  private readonly config: TiersConfig;
+  private readonly journal: Journal;
+  private readonly byName: ReadonlyMap<TierName, Tier>;
+  private readonly defaultName: TierName;
+  private readonly claims = new Lru<StreamKey, TierName>(maxClaims);
+  /** A claim that names no tier is told once. */
+  private hasToldUnknown = false;
+
+  constructor({ config, journal, connections }: TiersTerms) {
+    this.config = config;
+    this.journal = journal;
+    this.defaultName = config.default ?? defaultTierName;
+    this.byName = new Map(
+      tierNames.map((name) => {
+        const own = name === this.defaultName && connections !== undefined ? { connections } : {};
+        return [name, { ...defaultTiers[name], ...own, ...said(config.tiers?.[name]) }];
+      }),
+    );
+  }
+
+  /** What a credential says is remembered for when its user is away. */
+  note({ tenantId, userId, tier }: UserPrincipal): void {
+    const key = streamKey(tenantId, userId);
+    const name = this.claimed(tier);
+    if (name === undefined) return this.claims.delete(key);
+    if (this.claims.get(key) === name) return;
+    this.claims.set(key, name);
+    this.claims.trim();
+  }
+
+  /** The tier of a user. `claim`: what a credential says, where one is at hand. */
+  of(tenantId: TenantId, userId: UserId, claim?: string): Tier {
+    const name = this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? this.ruled(tenantId, userId);
+    return this.byName.get(name ?? this.defaultName) ?? defaultTiers[this.defaultName];
+  }
+
+  private claimed(claim: string | undefined): TierName | undefined {
+    if (claim === undefined || isTierName(claim)) return claim;
+    if (!this.hasToldUnknown) {
+      this.hasToldUnknown = true;
+      this.journal.write("warn", "tier.unknown", { claim, known: tierNames.join(", ") });
+    }
+    return undefined;
+  }
+
+  private ruled(tenantId: TenantId, userId: UserId): TierName | undefined {
+    const { users = {}, tenants = {} } = this.config;
+    const ofTenant = Object.hasOwn(users, tenantId) ? users[tenantId] : undefined;
+    if (ofTenant !== undefined && Object.hasOwn(ofTenant, userId)) return ofTenant[userId];
+    return Object.hasOwn(tenants, tenantId) ? tenants[tenantId] : undefined;
+  }
+}
+
+/** Fields that are there and undefined say nothing. */
+function said(terms: TierTerms = {}): TierTerms {
+  return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined));
+}
