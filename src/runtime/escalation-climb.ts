@@ -49,6 +49,8 @@ export interface EscalationCounts {
   /** By channel. */
   readonly told: Map<string, number>;
   readonly failed: Map<string, number>;
+  /** How often nobody took one. */
+  rested: number;
 }
 
 export const allRungsDead = "AllRungsDead";
@@ -100,6 +102,8 @@ export class Climb {
   /** Until it is over, rests, is somebody else's, or the process ends. Never rejects for what a channel or the log does. */
   async run(): Promise<void> {
     try {
+      // A dead process may have told it there: it waits until that channel can be asked, and is told nowhere else.
+      if (this.note.trying.some((name) => !unrepeatable.has(name) && !this.terms.breakers.of(name).lets)) return;
       this.hear({ type: "ackWait.passed" });
       for (const channel of this.note.trying)
         if (unrepeatable.has(channel)) this.hear({ type: "channel.doubted", channel });
@@ -164,8 +168,9 @@ export class Climb {
   }
 
   private tellOperator(): void {
-    const { alerts, journal } = this.terms;
+    const { alerts, counts, journal } = this.terms;
     const { stream, offset } = this.row;
+    counts.rested += 1;
     const { outcomes } = this.now.context;
     const failed = outcomes.filter(({ outcome }) => outcome === "failed").map(({ channel }) => channel);
     journal.write("error", "notice.exhausted", { ...streamOwner(stream), offset, outcomes });
@@ -191,7 +196,6 @@ export class Climb {
     if (value === "retired") return;
     if (value === "acked") counts.acked += 1;
     const isDoubted = this.note.told === undefined && context.outcomes.some(({ outcome }) => outcome === "doubted");
-    if (this.note.told !== undefined) alerts.resolve(allRungsDead);
     if (isDoubted) {
       counts.inDoubt += 1;
       alerts.raise({
@@ -202,12 +206,18 @@ export class Climb {
       });
     }
     if (this.isGone) return;
-    const isTold = isDoubted || this.note.told !== undefined;
-    await this.move(isTold ? "told" : undefined, {
-      trying: [],
-      ...(isDoubted && { inDoubt: true }),
-      ...(value === "acked" && { acked: true }),
-    });
+    if (isDoubted || this.note.told !== undefined) {
+      const flags = {
+        ...(isDoubted && { inDoubt: true as const }),
+        ...(value === "acked" && { acked: true as const }),
+      };
+      await this.move("told", { trying: [], ...flags });
+    } else if (value === "acked") {
+      // The ack may still be in memory only: the row goes with its cursor, and is there if both are lost.
+      await this.move("waiting", { trying: [] }, true);
+    } else {
+      await this.move(undefined, {});
+    }
   }
 
   private async rest(): Promise<void> {

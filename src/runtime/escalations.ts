@@ -35,6 +35,7 @@ const openStates: readonly OutboxState[] = ["waiting", "trying", "exhausted"];
 export class Escalations {
   private readonly counts: EscalationCounts = {
     escalated: 0,
+    rested: 0,
     acked: 0,
     inDoubt: 0,
     told: new Map(),
@@ -45,6 +46,8 @@ export class Escalations {
   private readonly climbs = new Set<Climb>();
   private readonly unwatch: () => void;
   private readonly idle: (() => void)[] = [];
+  /** Acks since the last look: a page that was read before one does not bring its row back. */
+  private readonly ackedLately = new Map<StreamKey, number>();
   private criticalEvents = 0;
   private exhausted = 0;
   private isStopped = false;
@@ -59,7 +62,8 @@ export class Escalations {
 
   get figures(): FallbackFigures {
     const { criticalEvents } = this;
-    return { ...this.counts, criticalEvents, pending: this.waiting.size + this.climbs.size, exhausted: this.exhausted };
+    const { rested: _, ...counts } = this.counts;
+    return { ...counts, criticalEvents, pending: this.waiting.size + this.climbs.size, exhausted: this.exhausted };
   }
 
   /** Looks at what a former process left, and then from time to time. */
@@ -71,6 +75,7 @@ export class Escalations {
 
   /** A device has acknowledged a stream up to here. */
   acked(stream: StreamKey, upto: number): void {
+    this.ackedLately.set(stream, Math.max(upto, this.ackedLately.get(stream) ?? 0));
     this.counts.acked += this.waiting.drop(stream, upto);
     for (const climb of this.climbs)
       if (climb.row.stream === stream && climb.row.offset <= upto) climb.tell("ack.arrived");
@@ -122,8 +127,12 @@ export class Escalations {
   private async look(): Promise<void> {
     const { log, alerts, journal, saveCursors } = this.terms;
     let [failed, unreachable] = [0, 0];
+    const { rested } = this.counts;
     try {
+      const before = new Map(this.ackedLately);
       await saveCursors();
+      // What was acknowledged before is durable now: the log does not name it any more.
+      for (const [stream, upto] of before) if (this.ackedLately.get(stream) === upto) this.ackedLately.delete(stream);
       for (let after: string | null | undefined; after !== null; ) {
         const page = await log.outbox({ states: openStates, limit: rowsPerLook, ...(after && { after }) });
         for (const row of page.rows) {
@@ -136,7 +145,8 @@ export class Escalations {
         if (this.isStopped) return;
       }
       this.exhausted = failed + unreachable;
-      if (this.climbs.size > 0) return;
+      // One may have come to rest behind the page that was read.
+      if (this.climbs.size > 0 || this.counts.rested !== rested) return;
       if (failed === 0) alerts.resolve(allRungsDead);
       if (unreachable === 0) alerts.resolve(userUnreachable);
     } catch (cause) {
@@ -148,7 +158,7 @@ export class Escalations {
   /** A row that nobody here knew of, or that has no room: it stays where it is. */
   private find(row: OutboxRow): void {
     const { stream, offset, state, note, version } = row;
-    if (this.isStopped || this.isClimbing(stream, offset)) return;
+    if (this.isStopped || this.isClimbing(stream, offset) || offset <= (this.ackedLately.get(stream) ?? 0)) return;
     const waitMs = this.waitOf(row);
     // What rests for longer is found by a later look.
     if (state === "exhausted" && waitMs > lookMs) return;
