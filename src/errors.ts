@@ -24,7 +24,7 @@ export class Forbidden extends Data.TaggedError("Forbidden")<{ readonly message:
 
 /** Unknown or not yours: the answer never tells which. */
 export class NotFound extends Data.TaggedError("NotFound")<{
-  readonly what: "run" | "approval" | "connection" | "route" | "breaker" | "push key";
+  readonly what: "run" | "approval" | "connection" | "route" | "breaker" | "push key" | "event";
 }> {}
 
 /** The run machine refuses this event now. */

@@ -9,7 +9,7 @@ export * from "./errors.ts";
 export type * from "./log/event-log.ts";
 export { EventLogTag, eventLogLayer, memoryLogLayer, sqliteLogLayer } from "./log/layer.ts";
 export { createRuncast, makeRuncast } from "./make-runcast.ts";
-export type { Follow, Runcast, RuncastOptions, StartRunOptions } from "./runcast.ts";
+export type { DeliveredQuestion, Follow, Runcast, RuncastOptions, StartRunOptions } from "./runcast.ts";
 export { Parts, partsLayer, runtimeLayer } from "./runtime/layer.ts";
 export type { UserCommand } from "./runtime/options.ts";
 export type { MessageChannel, Run, RunFailure, ToolCall } from "./runtime/run-handle.ts";

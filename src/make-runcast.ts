@@ -134,7 +134,7 @@ type Doors = GatewayOptions & { readonly journal: Journal };
 function embedded(parts: RuntimeParts, options: Doors, nextId: () => string): Runcast {
   const gateway = new Gateway(options);
   const { journal } = options;
-  const { service, log, runs, supervisor, flags } = parts;
+  const { service, log, runs, supervisor, flags, facadeCalls } = parts;
   const attached: (() => void)[] = [];
   return {
     runtime: service,
@@ -160,6 +160,9 @@ function embedded(parts: RuntimeParts, options: Doors, nextId: () => string): Ru
       await Effect.runPromise(service.resolveApproval(application, asTenantId(tenantId), approvalId, checked));
     },
     notify: async (notice) => Effect.runPromise(service.notify(application, valid(check(noticeSchema, notice)))),
+    delivered: async ({ runId, tenantId = defaultTenant, ...question }) =>
+      Effect.runPromise(service.delivered(application, asTenantId(tenantId), asRunId(runId), question)),
+    noteFacadeCall: (name) => facadeCalls.count(name),
     events: ({ userId, tenantId, after, signal }) => {
       const owner = ownerOf(userId, tenantId);
       return follow(log, streamKey(owner.tenantId, owner.userId), after, signal);

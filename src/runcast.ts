@@ -91,6 +91,14 @@ export interface Follow {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface DeliveredQuestion {
+  readonly runId: string;
+  readonly tenantId?: string | undefined;
+  readonly seq: number;
+  /** How long to wait for devices to acknowledge. Default 0. */
+  readonly ackWaitMs?: number | undefined;
+}
+
 export interface RuncastFlags {
   /** Every flag with its rule. */
   get(): FlagsAnswer;
@@ -119,6 +127,15 @@ export interface Runcast {
   resolveApproval(approvalId: string, answer: ResolveApprovalBody & { readonly tenantId?: string }): Promise<void>;
   /** Sends a user an event that belongs to no run, and counts what became of it. */
   notify(notice: NoticeBody): Promise<BroadcastResult>;
+  /**
+   * What became of an event of a run, counted: how many connections were due, how many were handed it, how many devices
+   * have acknowledged it. `seq` is that of the publish's answer. Ask after the publish has resolved.
+   *
+   * Fails: `NotFound` for a run or an event that is not (any more) in the log, `LogUnavailable`.
+   */
+  delivered(question: DeliveredQuestion): Promise<BroadcastResult>;
+  /** Counts a call of an old name in `runcast_facade_calls_total`: for wrappers that are to be replaced. */
+  noteFacadeCall(name: string): void;
   /**
    * A user's stream from the log, then as it grows.
    *

@@ -1,12 +1,22 @@
-/** Breakers that concern every user: what they stand before carries everybody's events. `connections` tells their turns. */
+/**
+ * Who is told when a breaker turns: the journal always, and every user of those that concern them, because what they stand
+ * before carries everybody's events.
+ */
+import type { BreakerState } from "../../machines/circuit-breaker.ts";
 import type { StatusFrame } from "../../protocol/frames.ts";
+import type { Journal } from "../telemetry/journal.ts";
 import type { Breakers, BreakerView } from "./breakers.ts";
 
 const concerning = ["log", "spool"] as const;
 
-/** The frame that tells of a turn; undefined: it is nothing to users. */
-export function statusOf({ name, state }: Pick<BreakerView, "name" | "state">): StatusFrame | undefined {
-  return concerning.some((channel) => channel === name) ? { type: "status", channel: name, state } : undefined;
+const isConcerning = (name: string): boolean => concerning.some((channel) => channel === name);
+
+/** For `Breakers`: hears of every turn. */
+export function turnTeller(journal: Journal, tellAll: (frame: StatusFrame) => void) {
+  return ({ name, state, failures }: BreakerView, before: BreakerState): void => {
+    journal.write(state === "open" ? "error" : "info", "breaker.turned", { name, before, state, failures });
+    if (isConcerning(name)) tellAll({ type: "status", channel: name, state });
+  };
 }
 
 /** What somebody who comes now has to know: those that are not closed. */

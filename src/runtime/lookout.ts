@@ -15,6 +15,7 @@ import { AlertWatch } from "../telemetry/alert-watch.ts";
 import type { Alerts } from "../telemetry/alerts.ts";
 import type { Breakers } from "./breakers.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { FacadeCalls } from "./facade-calls.ts";
 import { isForeign, requireRight } from "./gate.ts";
 import type { RuntimeLog } from "./guarded-log.ts";
 import type { Hubs } from "./hub.ts";
@@ -45,6 +46,7 @@ export interface LookoutTerms {
   readonly fallback: () => FallbackFigures | undefined;
   readonly connectionBreakers: () => RuntimeFigures["connectionBreakers"];
   readonly refusals: () => RuntimeFigures["refusals"];
+  readonly facadeCalls: FacadeCalls;
 }
 
 export class Lookout {
@@ -117,6 +119,7 @@ export class Lookout {
       },
       delivery: hubs.figures,
       fallback: this.terms.fallback() ?? noFallback,
+      facadeCalls: this.terms.facadeCalls.byName,
       endings: endings(),
       foreignAsked,
       queues: { log: log.health().logWrites, alerts: untold },

@@ -14,7 +14,7 @@ import { auditPage } from "./audit-view.ts";
 import { BreakerDesk } from "./breaker-desk.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
-import { statusOf, troublesOf } from "./concerning.ts";
+import { troublesOf, turnTeller } from "./concerning.ts";
 import { Connections } from "./connections.ts";
 import { ContactBook } from "./contact-book.ts";
 import { contactCalls } from "./contact-calls.ts";
@@ -23,6 +23,7 @@ import { Deadlines } from "./deadlines.ts";
 import { doubtedLog } from "./doubted-log.ts";
 import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
+import { FacadeCalls } from "./facade-calls.ts";
 import { flagCalls } from "./flag-calls.ts";
 import type { Flags } from "./flags.ts";
 import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
@@ -55,6 +56,7 @@ export interface RuntimeParts {
   readonly runs: Runs;
   readonly supervisor: Supervisor;
   readonly breakers: Breakers;
+  readonly facadeCalls: FacadeCalls;
   readonly flags: Flags;
   /** Nothing that waits to be told to this user is told any more. */
   readonly dropNotices: (stream: StreamKey) => Promise<void>;
@@ -83,23 +85,20 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     deadlines,
     clock,
     settingsOf: (name) => given.breakers[name],
-    onTurn: (view, before) => {
-      const { name, state, failures } = view;
-      given.journal.write(state === "open" ? "error" : "info", "breaker.turned", { name, before, state, failures });
-      const frame = statusOf(view);
-      if (frame) connections.tellAll(frame);
-    },
+    onTurn: turnTeller(given.journal, (frame) => connections.tellAll(frame)),
   });
   const guarded = guardedLog(given, breakers, () => connections.sendHome());
   const { log } = guarded;
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log, clock.mono);
+  const facadeCalls = new FacadeCalls();
   const lookout = new Lookout({
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
     ...{ runs: () => runs.all(), endings: () => connections.endings },
     ...{ connectionBreakers: () => breakerDesk.countConnections(), refusals: () => limits.refusals },
     fallback: () => escalating?.escalations.figures,
+    facadeCalls,
   });
   const answer: typeof answerTo = (call) => lookout.counted(answerTo(call));
   const settings = { ...given, alerts: lookout.alerts, log: doubtedLog(log, hubs, deadlines) };
@@ -198,7 +197,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         return notify(notices, tenantOf(caller, body.tenantId as TenantId | undefined), body);
       }),
     audit: (...call) => answer(() => auditPage(settings.auditLog, ...call)),
-    ...readCalls({ answer, log, access, runs, views, reads }),
+    ...readCalls({ answer, log, access, runs, views, reads, connections, deadlines }),
     ...flagCalls(flags),
     breakers: (caller) => answer(() => breakerDesk.read(caller)),
     resetBreaker: (caller, name) => answer(() => breakerDesk.reset(caller, name)),
@@ -243,6 +242,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     runs,
     supervisor,
     breakers,
+    facadeCalls,
     flags,
     dropNotices: async (stream) => escalating?.escalations.dropOf(stream),
     prepare: () => flags.load(),

@@ -1,30 +1,30 @@
 /** The calls that read: runs, events, the ledger and what is dead, each behind the gate. `make-runtime` joins them in. */
 import { NotFound } from "../errors.ts";
-import type { EventLog } from "../log/event-log.ts";
 import type { answer } from "./answer.ts";
+import type { DeliveredTerms } from "./delivered.ts";
+import { delivered } from "./delivered.ts";
 import { streamToRead } from "./gate.ts";
 import { pageOf, summaryOf } from "./listing.ts";
 import type { Reads } from "./reads.ts";
 import { maxPageBytes } from "./reads.ts";
-import type { RunAccess } from "./run-access.ts";
 import type { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import type { Views } from "./views.ts";
 
-export interface ReadTerms {
+export interface ReadTerms extends DeliveredTerms {
   /** Makes an answer of a call, and counts those for things of somebody else. */
   readonly answer: typeof answer;
-  readonly log: EventLog;
-  readonly access: RunAccess;
   readonly runs: Runs;
   readonly views: Views;
   readonly reads: Reads;
 }
 
-type ReadCalls = Pick<RuntimeService, "ledger" | "deadLetters" | "runs" | "run" | "runEvents" | "events">;
+type ReadCalls = Pick<RuntimeService, "ledger" | "deadLetters" | "delivered" | "runs" | "run" | "runEvents" | "events">;
 
-export function readCalls({ answer, log, access, runs, views, reads }: ReadTerms): ReadCalls {
+export function readCalls(terms: ReadTerms): ReadCalls {
+  const { answer, log, access, runs, views, reads } = terms;
   return {
+    delivered: (...call) => answer(() => delivered(terms, ...call)),
     ledger: (...call) => answer(() => reads.ledger(...call)),
     deadLetters: (...call) => answer(() => reads.deadLetters(...call)),
     runs: (caller, whose, { before, limit }) =>

@@ -40,6 +40,8 @@ export interface RuntimeFigures {
   readonly connectionBreakers: BreakersAnswer["connections"];
   readonly delivery: DeliveryFigures;
   readonly fallback: FallbackFigures;
+  /** Calls of the old names (`runcast/facade`), by name. */
+  readonly facadeCalls: ReadonlyMap<string, number>;
   /** Connections that were closed from here, by close code. */
   readonly endings: ReadonlyMap<number, number>;
   /** Questions for things of somebody else, which were answered as if there were no such thing. */

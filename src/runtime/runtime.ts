@@ -116,6 +116,13 @@ export interface RuntimeService {
     body: ResolveApprovalBody,
   ): Answer<{ readonly approvalId: string; readonly decision: "approve" | "deny"; readonly by: string }>;
   notify(caller: PublisherPrincipal, body: NoticeBody): Answer<BroadcastResult>;
+  /** What became of an event of a run, by its seq there; `ackWaitMs` waits for devices. */
+  delivered(
+    caller: PublisherPrincipal,
+    tenantId: TenantId | undefined,
+    runId: RunId,
+    question: { readonly seq: number; readonly ackWaitMs?: number | undefined },
+  ): Answer<BroadcastResult>;
   ledger(caller: Principal, whose: Whose): Answer<LedgerAnswer>;
   deadLetters(
     caller: PublisherPrincipal,

@@ -3,6 +3,7 @@ import { breakerMetrics } from "./breaker-metrics.ts";
 import { deliveryMetrics } from "./delivery-metrics.ts";
 import { fallbackMetrics } from "./fallback-metrics.ts";
 import type { Metric } from "./metric.ts";
+import { facadeMetrics } from "./facade-metrics.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { runtimeMetrics } from "./runtime-metrics.ts";
 
@@ -11,5 +12,6 @@ export const metrics: readonly Metric[] = [
   ...deliveryMetrics,
   ...fallbackMetrics,
   ...breakerMetrics,
+  ...facadeMetrics,
   ...processMetrics,
 ];

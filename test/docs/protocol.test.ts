@@ -112,7 +112,7 @@ describe("the protocol page", () => {
     const sources = [
       "refusal.ts",
       "runtime/commands.ts",
-      "runtime/notices.ts",
+      "runtime/broadcast-count.ts",
       "gateway/failure.ts",
       "gateway/router.ts",
     ];

@@ -51,6 +51,10 @@ describe("the examples", () => {
     ]);
   });
 
+  it("from-old-names: old and new names say the same, and count what was handed over", async () => {
+    expect(await Example.run("from-old-names")).toEqual(["before: 1 1 1 1 1 1 1 1 1", "after: 1 1", "nobody there: 0"]);
+  });
+
   it("ai-sdk-agent: a tool loop of the AI SDK becomes a run", async () => {
     const lines = await Example.run("ai-sdk-agent");
     expect(lines[0]).toBe("outcome: completed");

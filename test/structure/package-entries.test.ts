@@ -17,6 +17,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./react": ["react", "xstate"],
   "./runner": [],
   "./publisher": [],
+  "./facade": [],
   "./ai-sdk": [],
   "./channels": ["effect", "zod"],
   "./webhook": ["zod"],
