@@ -84,7 +84,7 @@ const mint = { property: "mintAuthority", message: oneAuthority };
 
 /** Values from these protocol files would bring zod into the browser. */
 const schemaFiles = {
-  regex: "/protocol/(codec|event|frames|http|ids|index)\\.ts$",
+  regex: "/protocol/(access|codec|event|frames|http|ids|index)\\.ts$",
   allowTypeImports: true,
   message: "The client carries no zod: import the type only.",
 };

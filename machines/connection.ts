@@ -27,6 +27,8 @@ export type ConnectionFact =
   | { readonly type: "deadline.passed"; readonly reason: string }
   | { readonly type: "credential.refused"; readonly reason: string }
   | { readonly type: "credential.expired" }
+  /** The user, the session or what else it stands for was revoked. */
+  | { readonly type: "credential.revoked" }
   /** Whether the credential holds cannot be found out now. */
   | { readonly type: "authority.silent" }
   /** The log does not answer, so nobody's place in a stream is known. */
@@ -108,6 +110,10 @@ export const connectionMachine = setup({
       target: ".closed",
       actions: { type: "endBecause", params: { code: endingCodes.unauthenticated, reason: "token expired" } },
     },
+    "credential.revoked": {
+      target: ".closed",
+      actions: { type: "endBecause", params: { code: endingCodes.unauthenticated, reason: "revoked" } },
+    },
     "authority.silent": {
       target: ".closed",
       actions: {
@@ -174,6 +180,7 @@ export const connectionMachine = setup({
         "deadline.passed": {},
         "credential.refused": {},
         "credential.expired": {},
+        "credential.revoked": {},
         "authority.silent": {},
         "log.silent": {},
         "credential.foreign": {},

@@ -53,3 +53,7 @@ export function dutyAfter(code: number): CloseDuty {
   if (code === closeCodes.unauthenticated) return "refresh-token";
   return finalCodes.has(code) ? "stop" : "reconnect";
 }
+
+/** The user may not read on: also not what is on the way to them. */
+export const isAccessOver = (code: number): boolean =>
+  code === closeCodes.unauthenticated || code === closeCodes.forbidden;

@@ -266,27 +266,3 @@ export interface TicketAnswer {
 export interface ErrorAnswer {
   readonly error: { readonly code: string; readonly message: string; readonly details?: Record<string, unknown> };
 }
-
-/** An entry of the audit log. */
-export interface AuditedEntry {
-  /** From 1, without a hole over all tenants. */
-  readonly n: number;
-  /** ISO 8601. */
-  readonly time: string;
-  readonly action: string;
-  readonly tenantId?: string | undefined;
-  readonly userId?: string | undefined;
-  readonly connectionId?: string | undefined;
-  readonly by?: string | undefined;
-  readonly details?: Readonly<Record<string, string | number | boolean>> | undefined;
-  /** As in the file: who keeps it elsewhere can prove the line. */
-  readonly hash: string;
-}
-
-export interface AuditAnswer {
-  /** Ascending. May be fewer than `limit`, also none, where `next` is not null. */
-  readonly entries: readonly AuditedEntry[];
-  readonly next: number | null;
-  /** False: this server keeps no audit log. */
-  readonly isKept: boolean;
-}

@@ -1,4 +1,5 @@
 /** The contract: what travels, and the one codec that reads it. Imports nothing but zod/mini. */
+export * from "./access.ts";
 export * from "./close-codes.ts";
 export * from "./codec.ts";
 export * from "./contacts.ts";

@@ -6,6 +6,7 @@ import * as Data from "effect/Data";
 import type { EventType } from "../protocol/event.ts";
 import type { Offset, Seq } from "../protocol/ids.ts";
 import type { RunState } from "../protocol/run-view.ts";
+import type { AuthFailureReason } from "./auth/auth-failure.ts";
 
 /** The input is malformed. */
 export class InvalidInput extends Data.TaggedError("InvalidInput")<{
@@ -17,10 +18,18 @@ export class InvalidInput extends Data.TaggedError("InvalidInput")<{
 }> {}
 
 /** No credential, or one that does not hold. */
-export class Unauthenticated extends Data.TaggedError("Unauthenticated")<{ readonly message: string }> {}
+export class Unauthenticated extends Data.TaggedError("Unauthenticated")<{
+  readonly message: string;
+  /** For the audit log; never answered. Default: it was not accepted. */
+  readonly reason?: AuthFailureReason;
+}> {}
 
 /** A good credential that may not do this. */
-export class Forbidden extends Data.TaggedError("Forbidden")<{ readonly message: string }> {}
+export class Forbidden extends Data.TaggedError("Forbidden")<{
+  readonly message: string;
+  /** For the audit log; never answered. */
+  readonly reason?: AuthFailureReason;
+}> {}
 
 /** Unknown or not yours: the answer never tells which. */
 export class NotFound extends Data.TaggedError("NotFound")<{

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import { check } from "../protocol/codec.ts";
+import { liftSchema, revokeSchema } from "../protocol/access.ts";
 import { cancelSchema, noticeSchema, resolveApprovalSchema, startRunSchema } from "../protocol/http.ts";
 import type { TenantId, UserId } from "../protocol/ids.ts";
 import { asRunId, asTenantId, defaultTenant, isTenantId, isUserId, streamKey } from "../protocol/ids.ts";
@@ -174,6 +175,9 @@ function embedded(parts: RuntimeParts, options: Doors, nextId: () => string): Ru
       set: (patch, expectedVersion) => flags.set(patch, application.name, expectedVersion),
       rollback: () => flags.rollback(application.name),
     },
+    revoke: (target) => Effect.runPromise(service.revoke(application, valid(check(revokeSchema, target)))),
+    liftRevocation: (target) =>
+      Effect.runPromise(service.liftRevocation(application, valid(check(liftSchema, target)))),
     attach: (server) => {
       attached.push(gateway.attach(server));
     },

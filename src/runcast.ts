@@ -7,6 +7,7 @@ import type { BlockList } from "node:net";
 import type { InspectionEvent } from "xstate";
 import type { StreamEvent } from "../protocol/event.ts";
 import type { FlagPatch, FlagsAnswer } from "../protocol/flags.ts";
+import type { LiftBody, LiftedAnswer, RevokeBody, RevokedAnswer } from "../protocol/access.ts";
 import type { BroadcastResult, CancelBody, NoticeBody, ResolveApprovalBody, StartRunBody } from "../protocol/http.ts";
 import type { RunView } from "../protocol/run-view.ts";
 import type { ApiKeyEntry } from "./auth/api-key.ts";
@@ -147,6 +148,13 @@ export interface Runcast {
   run(runId: string, tenantId?: string): Promise<RunView>;
   /** Feature flags of this store: what they are, how they are changed, and the way back. */
   readonly flags: RuncastFlags;
+  /**
+   * Sends a user, a session or an API key away: live connections are cut, tickets and tokens refused. Of a user, tokens
+   * that were issued later are good again. Fails: `LogUnavailable`: it holds here and may not be kept; repeat it.
+   */
+  revoke(target: RevokeBody): Promise<RevokedAnswer>;
+  /** Lets them in again. Fails: `LogUnavailable`. */
+  liftRevocation(target: LiftBody): Promise<LiftedAnswer>;
   /** Serves `/v1` on a server of yours; every other path is left to you. Call it when your listeners are there. */
   attach(server: Server): void;
   /** Every actor's events and snapshots, in XState's inspection format. The answer detaches. */

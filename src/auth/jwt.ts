@@ -37,6 +37,7 @@ const jwksRetryAfterMs = 2_000;
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 const refuse = (why: string) => new Unauthenticated({ message: `the token is not accepted: ${why}` });
+const expired = () => new Unauthenticated({ message: "the token is not accepted: it has expired", reason: "expired" });
 
 /** The verifier of a key. */
 type Verify = (token: string, options: JWTVerifyOptions) => ReturnType<typeof jwtVerify>;
@@ -63,7 +64,7 @@ function isKeySetFailure(cause: unknown): boolean {
 
 /** What jose threw, as one of our failures. */
 function failureOf(cause: unknown, kind: JwtKey["kind"]): Unauthenticated | NotAccepting {
-  if (cause instanceof errors.JWTExpired) return refuse("it has expired");
+  if (cause instanceof errors.JWTExpired) return expired();
   if (kind === "jwks" && isKeySetFailure(cause)) return new NotAccepting({ retryAfterMs: jwksRetryAfterMs });
   return refuse("its signature or its claims do not hold");
 }
@@ -74,7 +75,7 @@ function principalOf(claims: JWTPayload, nowMs: number): Effect.Effect<UserPrinc
   if (exp === undefined || !Number.isSafeInteger(exp) || exp > maxExpSeconds)
     return Effect.fail(refuse("`exp` must be a whole number of seconds"));
   const expiresAtMs = exp * 1_000;
-  if (expiresAtMs <= nowMs) return Effect.fail(refuse("it has expired"));
+  if (expiresAtMs <= nowMs) return Effect.fail(expired());
   if (!isUserId(sub)) return Effect.fail(refuse("`sub` must be a user id"));
   const tenantId = Object.hasOwn(claims, "tid") ? tid : defaultTenant;
   if (!isTenantId(tenantId)) return Effect.fail(refuse("`tid` must be a tenant id"));

@@ -84,10 +84,20 @@ export class Tickets {
         issued.principal.expiresAtMs <= this.clock.now()
       )
         return Effect.fail(
-          new Unauthenticated({ message: "the ticket is not accepted: it is unknown, used or too old" }),
+          new Unauthenticated({
+            message: "the ticket is not accepted: it is unknown, used or too old",
+            reason: "ticket",
+          }),
         );
       return Effect.succeed(issued.principal);
     });
+  }
+
+  /** Takes back unused tickets; the answer is how many. */
+  takeBack(from: (principal: UserPrincipal) => boolean): number {
+    const before = this.issued.size;
+    for (const [digest, issued] of this.issued) if (from(issued.principal)) this.forget(digest, issued);
+    return before - this.issued.size;
   }
 
   private forgetEnded(): void {

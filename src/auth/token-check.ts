@@ -43,7 +43,8 @@ export function checkedBy(check: TokenCheck, clock: Clock, journal: Journal): Au
     if (!isTenantId(tenantId)) return yield* refuse("its owner's tenant is no tenant id");
     const expiresAtMs = expiresAt === undefined ? clock.now() + defaultLifeMs : expiresAt.getTime();
     // An invalid Date is no end at all, and must not become an endless one.
-    if (!(expiresAtMs > clock.now())) return yield* refuse("it has expired");
+    if (!(expiresAtMs > clock.now()))
+      return yield* new Unauthenticated({ message: "the token is not accepted: it has expired", reason: "expired" });
     return { kind: "user" as const, tenantId, userId, expiresAtMs };
   });
   return { authenticate };

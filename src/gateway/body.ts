@@ -4,7 +4,9 @@ import type { IncomingMessage } from "node:http";
 import * as Effect from "effect/Effect";
 import { bodyLimits } from "../../protocol/json.ts";
 import type { Decoded } from "../../protocol/json.ts";
+import type { Unauthenticated } from "../errors.ts";
 import { InvalidInput, TooLarge } from "../errors.ts";
+import { stillStands } from "./credential.ts";
 
 /** Bytes on the wire. */
 export const maxBodyBytes = bodyLimits.maxChars;
@@ -44,8 +46,9 @@ const codeOf = (path: string): InvalidInput["code"] => (path.startsWith("events[
 export function readBody<Value>(
   request: IncomingMessage,
   decode: (text: string) => Decoded<Value>,
-): Effect.Effect<Value, InvalidInput | TooLarge> {
-  return Effect.flatMap(readText(request), (text) => {
+): Effect.Effect<Value, InvalidInput | TooLarge | Unauthenticated> {
+  const whole = Effect.tap(readText(request), () => stillStands(request));
+  return Effect.flatMap(whole, (text) => {
     const decoded = decode(text);
     if (decoded.ok) return Effect.succeed(decoded.value);
     const { path, message } = decoded.issue;

@@ -7,6 +7,7 @@ import type { DevUser } from "../auth/dev-mode.ts";
 import { Tickets } from "../auth/ticket.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
+import { concerns } from "../runtime/revocation.ts";
 import type { RuntimeService } from "../runtime/runtime.ts";
 import type { Alerts } from "../telemetry/alerts.ts";
 import { silentAlerts } from "../telemetry/alerts.ts";
@@ -61,6 +62,9 @@ export class Desk {
     this.clock = options.clock ?? systemClock;
     this.journal = options.journal ?? silentJournal;
     this.tickets = new Tickets(this.clock);
+    this.runtime.revocations.onRevoked((revocation) => ({
+      tickets: this.tickets.takeBack((principal) => concerns(revocation, principal)),
+    }));
     this.origins = new OriginPolicy(options.allowedOrigins ?? []);
     this.pending = new PendingSockets(options.pendingLimits);
     const { trustedProxies, tiers = {} } = options;

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import * as Effect from "effect/Effect";
 import { NotFound } from "../errors.ts";
-import { refuseUrlToken } from "./credential.ts";
+import { attemptOf, noteFailure, refuseUrlToken } from "./credential.ts";
 import type { Desk } from "./desk.ts";
 import { failureReply, wrongMethod } from "./failure.ts";
 import type { Headers, HttpError, Reply } from "./reply.ts";
@@ -22,6 +22,7 @@ import { flagRoutes } from "./routes/flag-routes.ts";
 import { noticeRoutes } from "./routes/notice-routes.ts";
 import { processRoutes } from "./routes/process-routes.ts";
 import { readRoutes } from "./routes/read-routes.ts";
+import { revocationRoutes } from "./routes/revocation-routes.ts";
 import { runRoutes } from "./routes/run-routes.ts";
 import { streamRoutes } from "./routes/stream-routes.ts";
 
@@ -36,6 +37,7 @@ const apiRoutes: readonly Route[] = [
   ...contactRoutes,
   ...auditRoutes,
   ...alertRoutes,
+  ...revocationRoutes,
 ];
 const router = new Router([...apiRoutes, ...processRoutes, ...devRoutes]);
 const noContent = 204;
@@ -94,7 +96,10 @@ function replyTo(
   const method = request.method ?? "GET";
   const isApi = isApiPath(path);
   const refused = isApi ? (desk.origins.refuse(request) ?? refuseUrlToken(query)) : undefined;
-  if (refused !== undefined) return { effect: Effect.fail(refused), name: refused._tag };
+  if (refused !== undefined) {
+    noteFailure(desk, attemptOf("http", request), refused);
+    return { effect: Effect.fail(refused), name: refused._tag };
+  }
   if (isApi && method === "OPTIONS")
     return {
       effect: Effect.succeed({ kind: "bytes", status: noContent, body: "", headers: desk.origins.preflight(request) }),

@@ -21,7 +21,10 @@ export class OriginPolicy {
   refuse(request: IncomingMessage): Forbidden | undefined {
     const { origin } = request.headers;
     if (origin === undefined || this.allowed.has(origin) || isSameOrigin(origin, request)) return undefined;
-    return new Forbidden({ message: "this origin is not allowed; RUNCAST_ALLOWED_ORIGINS names those that are" });
+    return new Forbidden({
+      message: "this origin is not allowed; RUNCAST_ALLOWED_ORIGINS names those that are",
+      reason: "origin",
+    });
   }
 
   /** What lets a page of another, allowed origin read the answer. */

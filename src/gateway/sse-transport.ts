@@ -1,5 +1,6 @@
 /** The way out over SSE: the same frames as on the socket, each with the id that a browser sends back to resume. */
 import type { ServerResponse } from "node:http";
+import { isAccessOver } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
@@ -37,6 +38,11 @@ export class SseTransport implements Transport {
   close(_authority: BroadcastAuthority, code: number, reason: string): void {
     this.connection = undefined;
     if (!this.isOpen) return;
+    // Who may not read on gets nothing of what still waits for a slow reader.
+    if (isAccessOver(code) && this.response.writableNeedDrain) {
+      this.response.destroy();
+      return;
+    }
     // A stream has no close code; a comment tells whoever reads along.
     this.response.end(`: closed ${code} ${reason.replaceAll(/[\r\n]/g, " ")}\n\n`);
   }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect";
 import { check } from "../../protocol/codec.ts";
 import { helloSchema } from "../../protocol/frames.ts";
 import type { HelloFrame } from "../../protocol/frames.ts";
-import { InvalidInput, NotAccepting, TooMany, Unauthenticated } from "../errors.ts";
+import { InvalidInput, NotAccepting, TooMany } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { streamUserOf } from "./credential.ts";
 import type { Call } from "./route.ts";
@@ -71,9 +71,7 @@ export const openSse = Effect.fnUntraced(function* ({ desk, request, response, q
   const entered = desk.addresses.enter(request);
   if (entered instanceof TooMany) return yield* entered;
   response.once("close", entered);
-  const principal = yield* streamUserOf(desk, request, query);
-  if (principal === undefined)
-    return yield* new Unauthenticated({ message: "no credential: send `Authorization: Bearer`, or a ticket" });
+  const principal = yield* streamUserOf(desk, request, query, "sse");
   const transport = new SseTransport(response);
   const connection = yield* desk.runtime.open({ transport, principal, remoteAddress: request.socket.remoteAddress });
   transport.attach(connection);

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import { isAccessOver } from "../../protocol/close-codes.ts";
 import { atEndOfTurn } from "../platform/turn.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
@@ -162,6 +163,11 @@ export class WebSocketTransport implements Transport {
   private end(code: number, reason: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    // Who may not read on gets nothing of what still waits for a slow reader.
+    if (isAccessOver(code) && this.socket.writableNeedDrain) {
+      this.socket.destroy();
+      return;
+    }
     let text = reason;
     while (Buffer.byteLength(text) > maxReasonBytes) text = text.slice(0, -1).toWellFormed();
     if (this.webSocket) this.webSocket.close(code, text);

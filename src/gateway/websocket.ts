@@ -13,7 +13,7 @@ import { frameLimits } from "../../protocol/json.ts";
 import { NotAccepting, TooMany } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Connection } from "../runtime/runtime.ts";
-import { refuseUrlToken, streamUserOf, subprotocolsOf } from "./credential.ts";
+import { attemptOf, noteFailure, refuseUrlToken, streamUserOf, subprotocolsOf } from "./credential.ts";
 import type { Desk } from "./desk.ts";
 import { failureReply, upgradeRequired } from "./failure.ts";
 import { sendRawReply } from "./reply.ts";
@@ -115,14 +115,17 @@ const admit = Effect.fnUntraced(function* (desk: Desk, request: IncomingMessage,
   if (!desk.pending.enter(request.socket))
     return yield* new TooMany({ message: "too many connections without a credential", retryAfterMs });
   const refused = refuseUrlToken(query) ?? desk.origins.refuse(request);
-  if (refused) return yield* refused;
+  if (refused) {
+    noteFailure(desk, attemptOf("websocket", request), refused);
+    return yield* refused;
+  }
   if (!subprotocolsOf(request).includes(subprotocol))
     return yield* upgradeRequired(`the subprotocol must be ${subprotocol}`);
   if (desk.runtime.state() !== "accepting") return yield* new NotAccepting({ retryAfterMs });
   const entered = desk.addresses.enter(request);
   if (entered instanceof TooMany) return yield* entered;
   request.socket.once("close", entered);
-  const principal = yield* streamUserOf(desk, request, query);
+  const principal = yield* streamUserOf(desk, request, query, "websocket");
   const transport = new WebSocketTransport(request.socket, desk.pending);
   const connection = yield* desk.runtime.open({ transport, principal, remoteAddress: request.socket.remoteAddress });
   return { transport, connection };

@@ -1,5 +1,5 @@
 /** The audit log as admins read it: a key that is bound to tenants sees what concerns them, and nothing else. */
-import type { AuditAnswer } from "../../protocol/http.ts";
+import type { AuditAnswer } from "../../protocol/access.ts";
 import type { AuditEntry, AuditLog } from "../auth/audit-log.ts";
 import type { PublisherPrincipal } from "../auth/principal.ts";
 import { requireRight, tenantOf } from "./gate.ts";

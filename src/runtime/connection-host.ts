@@ -6,22 +6,15 @@ import type { UserPrincipal } from "../auth/principal.ts";
 import type { Position } from "../log/event-log.ts";
 import type { UserConnection } from "./connection.ts";
 import type { ConnectionBreakerHost } from "./connection-breaker.ts";
-import type { Deadline } from "./deadlines.ts";
+import type { CredentialHost } from "./connection-credential.ts";
 import type { StreamHub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
 
-export interface ConnectionHost {
-  readonly authenticate: (token: string) => Promise<UserPrincipal>;
+export interface ConnectionHost extends CredentialHost {
   readonly welcome: (user: UserPrincipal) => { readonly heartbeatMs: number; readonly windowEvents: number };
   readonly limits: Pick<Limits, "connect" | "frame">;
-  /** What a credential says of its user holds from here on. */
-  readonly noteUser: (user: UserPrincipal) => void;
-  readonly helloMs: number;
-  readonly confirmAuth: boolean;
-  readonly nowMs: () => number;
-  readonly after: (delayMs: number, task: () => void) => Deadline;
   readonly write: (transport: Transport, frame: EncodedFrame) => boolean;
   readonly openHub: (stream: StreamKey) => Promise<StreamHub>;
   readonly position: (stream: StreamKey) => Promise<Position>;

@@ -4,35 +4,32 @@
  */
 import type { Actor } from "xstate";
 import type { ConnectionFact, connectionMachine } from "../../machines/connection.ts";
-import type { ClientFrame, HelloFrame, ServerFrame } from "../../protocol/frames.ts";
+import type { AuthExpiringFrame, ClientFrame, HelloFrame, ServerFrame, StatusFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, DeviceId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asDeviceId, streamKey } from "../../protocol/ids.ts";
 import type { Issue } from "../../protocol/json.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
-import { isSameUser } from "../auth/principal.ts";
-import { LogUnavailable, NotAccepting, Unauthenticated } from "../errors.ts";
+import { LogUnavailable } from "../errors.ts";
 import { ConnectionBreaker } from "./connection-breaker.ts";
+import { ConnectionCredential } from "./connection-credential.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import type { Deadline } from "./deadlines.ts";
 import { encodeFrame } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
 import { isWithin } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Start } from "./resume.ts";
 import { reachesBack, startOf } from "./resume.ts";
-import type { Connection } from "./runtime.ts";
+import type { Connection, OpenConnection } from "./runtime.ts";
 import type { Transport } from "./transport.ts";
 
 /** Frames that may come between `hello` and `welcome`. */
 const maxEarlyFrames = 32;
-/** How long before its end a credential is called in. */
-const expiryNoticeMs = 30_000;
 
 export class UserConnection implements Connection {
   readonly id: ConnectionId;
   readonly transport: Transport;
   readonly actor: Actor<typeof connectionMachine>;
-  principal: UserPrincipal | undefined;
+  readonly credential: ConnectionCredential;
   device: DeviceId | undefined;
   stream: StreamKey | undefined;
   hub: StreamHub | undefined;
@@ -44,23 +41,30 @@ export class UserConnection implements Connection {
   readonly breaker: ConnectionBreaker;
   private readonly host: ConnectionHost;
   private early: ClientFrame[] | undefined;
-  private deadline: Deadline | undefined;
-  private expiry: Deadline | undefined;
 
   constructor(
     host: ConnectionHost,
     id: ConnectionId,
     transport: Transport,
     actor: Actor<typeof connectionMachine>,
-    principal: UserPrincipal | undefined,
+    { principal, remoteAddress }: Pick<OpenConnection, "principal" | "remoteAddress">,
   ) {
     this.host = host;
     this.id = id;
     this.transport = transport;
     this.actor = actor;
-    this.principal = principal;
     this.breaker = new ConnectionBreaker(host.breaker, `breaker.${id}`, (state) => host.turned(this, state));
-    this.deadline = host.after(host.helloMs, () => this.tell({ type: "deadline.passed", reason: "no hello" }));
+    const wire = {
+      attempt: { via: transport.kind, address: remoteAddress, connectionId: id },
+      isOpen: () => this.isOpen,
+      send: (frame: StatusFrame | AuthExpiringFrame) => this.send(frame),
+      tell: (fact: ConnectionFact) => this.tell(fact),
+    };
+    this.credential = new ConnectionCredential(host, wire, principal);
+  }
+
+  get principal(): UserPrincipal | undefined {
+    return this.credential.principal;
   }
 
   get isOpen(): boolean {
@@ -123,6 +127,8 @@ export class UserConnection implements Connection {
 
   /** An ack of this connection, on the socket or beside it. It counts for what it names, not for where we began. */
   ack(offset: Offset): void {
+    // A stream has no way back but this: its ack is its confirmation.
+    if (this.transport.kind === "sse") this.credential.confirmed();
     const { outbox } = this;
     const before = outbox?.acked ?? 0;
     if (!outbox?.ack(offset)) return;
@@ -132,8 +138,7 @@ export class UserConnection implements Connection {
 
   /** Frees everything; called once, on the way into `closed`. */
   free(): void {
-    this.deadline?.cancel();
-    this.expiry?.cancel();
+    this.credential.end();
     this.early = undefined;
     this.breaker.free();
     this.outbox?.end();
@@ -153,11 +158,10 @@ export class UserConnection implements Connection {
   private async open(hello: HelloFrame): Promise<void> {
     // Who was known before has been counted where it came in.
     const wasKnown = this.principal !== undefined;
-    const principal = await this.identify(hello);
+    const principal = await this.credential.identify(hello);
     if (principal === undefined || !this.isOpen) return;
     const turnAway = (retryAfterMs: number): void => this.flooded(retryAfterMs, "too many connections");
     if (!wasKnown && !isWithin(() => this.host.limits.connect(principal), turnAway)) return;
-    this.principal = principal;
     const stream = streamKey(principal.tenantId, principal.userId);
     const hub = await this.host.openHub(stream);
     if (!this.isOpen) return this.host.releaseHub(hub);
@@ -167,7 +171,7 @@ export class UserConnection implements Connection {
     const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first, lostEpochs: hub.lostEpochs });
     const snapshot = start.snapshot ? await this.host.snapshot(stream, hello.want) : undefined;
     // It may have been closed or sent home while the log was read.
-    if (this.actor.getSnapshot().value !== "authenticating") return;
+    if (this.actor.getSnapshot().value !== "authenticating" || !this.credential.stands(principal)) return;
     this.enter(hello, principal, stream, hub, start, snapshot);
   }
 
@@ -180,7 +184,6 @@ export class UserConnection implements Connection {
     start: Start,
     snapshot: Extract<ServerFrame, { type: "snapshot" }> | undefined,
   ): void {
-    this.deadline?.cancel();
     this.host.noteUser(principal);
     this.stream = stream;
     this.device = hello.device === undefined ? undefined : asDeviceId(hello.device);
@@ -196,7 +199,7 @@ export class UserConnection implements Connection {
       ...this.host.welcome(principal),
       expiresAt: new Date(principal.expiresAtMs).toISOString(),
     });
-    if (this.host.confirmAuth) this.awaitConfirmation();
+    this.credential.welcomed();
     for (const trouble of this.host.troubles()) this.send(trouble);
     const after = snapshot?.at ?? start.after;
     if (start.gap) this.send({ ...start.gap, upto: after });
@@ -205,36 +208,11 @@ export class UserConnection implements Connection {
     this.outbox = this.host.outbox(this, hub, hello, after);
     hub.outboxes.add(this.outbox);
     if (start.ackedUpto !== undefined) this.host.saveCursor(this, start.ackedUpto);
-    this.watchExpiry(principal);
     this.outbox.pump();
+    this.credential.completed(principal);
     const early = this.early ?? [];
     this.early = undefined;
     for (const frame of early) this.receive(frame);
-  }
-
-  private async identify(hello: HelloFrame): Promise<UserPrincipal | undefined> {
-    if (hello.token === undefined) {
-      if (this.principal === undefined) this.tell({ type: "credential.refused", reason: "no token" });
-      return this.principal;
-    }
-    const named = await this.verify(hello.token);
-    if (named === undefined) return undefined;
-    if (this.principal && !isSameUser(this.principal, named)) {
-      this.tell({ type: "credential.foreign" });
-      return undefined;
-    }
-    return named;
-  }
-
-  private async verify(token: string): Promise<UserPrincipal | undefined> {
-    try {
-      return await this.host.authenticate(token);
-    } catch (cause) {
-      if (cause instanceof Unauthenticated) this.tell({ type: "credential.refused", reason: cause.message });
-      else if (cause instanceof NotAccepting) this.tell({ type: "authority.silent" });
-      else throw cause;
-      return undefined;
-    }
   }
 
   private openFailed(cause: unknown): void {
@@ -252,41 +230,12 @@ export class UserConnection implements Connection {
       case "ping":
         return this.send({ type: "pong", ref: frame.ref });
       case "confirm":
-        this.deadline?.cancel();
-        return;
+        return this.credential.confirmed();
       case "auth":
-        void this.renew(frame.token).catch((cause: unknown) => this.openFailed(cause));
+        void this.credential.renew(frame.token).catch((cause: unknown) => this.openFailed(cause));
         return;
       case "command":
         return this.host.command(this, frame);
     }
-  }
-
-  private async renew(token: string): Promise<void> {
-    const named = await this.verify(token);
-    if (named === undefined || !this.isOpen || this.principal === undefined) return;
-    if (!isSameUser(this.principal, named)) return this.tell({ type: "credential.foreign" });
-    this.principal = named;
-    this.host.noteUser(named);
-    this.watchExpiry(named);
-    this.send({ type: "status", channel: "auth", state: "auth_completed" });
-  }
-
-  private awaitConfirmation(): void {
-    this.deadline = this.host.after(this.host.helloMs, () =>
-      this.tell({ type: "deadline.passed", reason: "no confirm" }),
-    );
-  }
-
-  /** One entry on the wheel at a time: first the notice, then the end. */
-  private watchExpiry({ expiresAtMs }: UserPrincipal): void {
-    this.expiry?.cancel();
-    const leftMs = expiresAtMs - this.host.nowMs();
-    const end = (): void => this.tell({ type: "credential.expired" });
-    this.expiry = this.host.after(Math.max(leftMs - expiryNoticeMs, 0), () => {
-      const inMs = Math.max(Math.round(expiresAtMs - this.host.nowMs()), 0);
-      this.send({ type: "auth_expiring", inMs });
-      this.expiry = this.host.after(inMs, end);
-    });
   }
 }

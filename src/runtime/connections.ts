@@ -12,11 +12,13 @@ import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { AckWaiters } from "./ack-waiters.ts";
+import { watchClock } from "./clock-jumps.ts";
 import type { Commands } from "./commands.ts";
 import { connectionBreakerDefaults } from "./connection-breaker.ts";
 import { UserConnection } from "./connection.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { Doors } from "./doors.ts";
 import { encodeFrame } from "./frames.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
@@ -35,7 +37,7 @@ const logRetryMs = 1_000;
 /** Connections that name no device share one cursor per user. */
 const noDevice = asDeviceId("-");
 
-export interface ConnectionsTerms {
+export interface ConnectionsTerms extends Doors {
   readonly settings: Settings;
   readonly userTerms: UserTerms;
   readonly limits: Limits;
@@ -77,6 +79,9 @@ export class Connections {
     });
     const { settings, deadlines } = terms;
     this.heartbeat = new Heartbeat({ ...settings, deadlines, beat: (connection) => this.beat(connection) });
+    watchClock(settings.clock, deadlines, () => {
+      for (const connection of this.all.values()) connection.credential.rejudge();
+    });
   }
 
   get count(): number {
@@ -87,6 +92,7 @@ export class Connections {
     return this.all.get(id);
   }
 
+  /** Also those who have not been welcomed yet. */
   each(): Iterable<UserConnection> {
     return this.all.values();
   }
@@ -96,13 +102,13 @@ export class Connections {
   }
 
   /** Takes a connection in. Fails: `NotAccepting`; `TooMany`, when its user is known and opens too many. */
-  open({ transport, principal }: OpenConnection): UserConnection {
+  open({ transport, ...who }: OpenConnection): UserConnection {
     const { supervisor, nextId, settings } = this.terms;
     supervisor.requireAccepting();
-    if (principal !== undefined) this.terms.limits.connect(principal);
+    if (who.principal !== undefined) this.terms.limits.connect(who.principal);
     const id = asConnectionId(nextId());
     const actor = supervisor.spawn(this.machine, { id });
-    const connection = new UserConnection(this.host, id, transport, actor, principal);
+    const connection = new UserConnection(this.host, id, transport, actor, who);
     actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
     actor.start();
     this.all.set(id, connection);
@@ -156,9 +162,12 @@ export class Connections {
 
   private makeHost(): ConnectionHost {
     const { settings, userTerms, limits, supervisor, deadlines, hubs, views, commands, troubles } = this.terms;
+    const { revocations, authEvents } = this.terms;
     const input = { ...connectionBreakerDefaults, ...settings.breakers["connection"] };
     return {
       authenticate: settings.authenticate,
+      isRevoked: (principal) => revocations.refuses(principal),
+      authEvents,
       welcome: (user) => ({ heartbeatMs: settings.heartbeatMs, windowEvents: userTerms.windowOf(user).maxEvents }),
       limits,
       noteUser: (user) => userTerms.note(user),

@@ -81,8 +81,11 @@ export class Escalations {
       if (climb.row.stream === stream && climb.row.offset <= upto) climb.tell("ack.arrived");
   }
 
-  /** Its owner may not be told any more: nothing that waits for them is told, and what is under way is the last. */
-  async dropOf(stream: StreamKey): Promise<void> {
+  /**
+   * Its owner may not be told any more: nothing that waits for them is told, and what is under way is the last. The answer
+   * is how many rows are dropped.
+   */
+  async dropOf(stream: StreamKey): Promise<number> {
     const { log, journal } = this.terms;
     this.waiting.drop(stream, Number.POSITIVE_INFINITY);
     for (const climb of this.climbs) if (climb.row.stream === stream) climb.tell("owner.revoked");
@@ -98,6 +101,7 @@ export class Escalations {
       after = page.next;
     }
     journal.write("info", "notices.dropped", { ...streamOwner(stream), notices: dropped });
+    return dropped;
   }
 
   /** Calls nobody any more; what is under way has a moment to be written down. */

@@ -21,6 +21,7 @@ import { contactCalls } from "./contact-calls.ts";
 import { ContaminationWatch } from "./contamination-watch.ts";
 import { Deadlines } from "./deadlines.ts";
 import { doubtedLog } from "./doubted-log.ts";
+import { doorsOf } from "./doors.ts";
 import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
 import { FacadeCalls } from "./facade-calls.ts";
@@ -42,6 +43,7 @@ import { outboxPage } from "./outbox-view.ts";
 import { readCalls } from "./read-calls.ts";
 import { Reads } from "./reads.ts";
 import { Retention } from "./retention.ts";
+import { revocationCalls } from "./revocation-calls.ts";
 import { Runs } from "./runs.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { statsOf } from "./runtime-stats.ts";
@@ -58,8 +60,6 @@ export interface RuntimeParts {
   readonly breakers: Breakers;
   readonly facadeCalls: FacadeCalls;
   readonly flags: Flags;
-  /** Nothing that waits to be told to this user is told any more. */
-  readonly dropNotices: (stream: StreamKey) => Promise<void>;
   /** Reads what must be known before the doors open. Call it before `start`; it never rejects. */
   readonly prepare: () => Promise<void>;
   /** Where whoever notices something raises it. */
@@ -128,10 +128,12 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const access = new RunAccess(log, runs);
   const commands = new Commands(settings, limits, access, approvals, runs.policy);
   const troubles = () => troublesOf(breakers);
+  const doors = doorsOf({ ...settings, log, deadlines });
   const connections = new Connections({
-    ...{ ...parts, limits, hubs, views, commands, troubles },
+    ...{ ...parts, limits, hubs, views, commands, troubles, ...doors },
     onAcked: (stream, upto) => escalating?.escalations.acked(stream, upto),
   });
+  const dropNotices = async (stream: StreamKey) => escalating?.escalations.dropOf(stream);
   const breakerDesk = new BreakerDesk(breakers, connections, given.auditLog);
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
@@ -210,6 +212,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
         if (connection.stream !== streamKey(caller.tenantId, caller.userId)) throw foreignThing("connection");
         connection.ack(offset);
       }),
+    ...revocationCalls({ ...settings, ...doors, connections, dropNotices }),
+    ...doors,
     open: (connection) => answer(() => connections.open(connection)),
     state: () => supervisor.state,
     stats: () => statsOf({ connections, runs, hubs, supervisor, retention, contamination, lookout, log }),
@@ -225,6 +229,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       await Promise.race([written, new Promise<void>((resolve) => void clock.after(drainWriteMs, resolve))]);
       await connections.drain();
       await written;
+      doors.authEvents.stop();
       unwatch();
       await escalating?.escalations.stop();
       orphans.stop();
@@ -244,8 +249,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     breakers,
     facadeCalls,
     flags,
-    dropNotices: async (stream) => escalating?.escalations.dropOf(stream),
-    prepare: () => flags.load(),
+    prepare: async () => void (await Promise.all([flags.load(), doors.revocations.load()])),
     alerts: lookout.alerts,
     log,
     recover: () => guarded.recover(),

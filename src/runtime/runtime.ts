@@ -11,8 +11,15 @@ import type { PublishBody } from "../../protocol/codec.ts";
 import type { FlagsAnswer } from "../../protocol/flags.ts";
 import type { ClientFrame } from "../../protocol/frames.ts";
 import type {
-  AlertsAnswer,
   AuditAnswer,
+  LiftBody,
+  LiftedAnswer,
+  RevocationsAnswer,
+  RevokeBody,
+  RevokedAnswer,
+} from "../../protocol/access.ts";
+import type {
+  AlertsAnswer,
   BreakerAnswer,
   BreakersAnswer,
   BroadcastResult,
@@ -46,6 +53,7 @@ import type { Principal, PublisherPrincipal, UserPrincipal } from "../auth/princ
 import type { ExpectedError } from "../errors.ts";
 import type { RuntimeFigures } from "./runtime-figures.ts";
 import type { OutboxPageQuery } from "./outbox-view.ts";
+import type { Doors } from "./doors.ts";
 import type { Transport } from "./transport.ts";
 
 type Answer<Value> = Effect.Effect<Value, ExpectedError>;
@@ -87,7 +95,7 @@ export interface OpenConnection {
   readonly remoteAddress?: string | undefined;
 }
 
-export interface RuntimeService {
+export interface RuntimeService extends Doors {
   /** `created` is false when the same call had made the run before. */
   startRun(
     caller: PublisherPrincipal,
@@ -129,6 +137,13 @@ export interface RuntimeService {
     whose: Whose,
     page: { readonly runId?: RunId | undefined; readonly before?: string | undefined; readonly limit: number },
   ): Answer<DeadLettersAnswer>;
+  /** Sends a user, a session or an API key away from now on, and cuts what of it is live. */
+  revoke(caller: PublisherPrincipal, body: RevokeBody): Answer<RevokedAnswer>;
+  standingRevocations(
+    caller: PublisherPrincipal,
+    page: { readonly after?: string | undefined; readonly limit: number },
+  ): Answer<RevocationsAnswer>;
+  liftRevocation(caller: PublisherPrincipal, body: LiftBody): Answer<LiftedAnswer>;
   /** `page.after` is an entry's number. */
   audit(caller: PublisherPrincipal, whose: Whose, page: Page): Answer<AuditAnswer>;
   runs(caller: Principal, whose: Whose, page: { readonly before?: string; readonly limit: number }): Answer<RunsAnswer>;

@@ -13,6 +13,7 @@ import { flagRoutes } from "../../src/gateway/routes/flag-routes.ts";
 import { noticeRoutes } from "../../src/gateway/routes/notice-routes.ts";
 import { processRoutes } from "../../src/gateway/routes/process-routes.ts";
 import { readRoutes } from "../../src/gateway/routes/read-routes.ts";
+import { revocationRoutes } from "../../src/gateway/routes/revocation-routes.ts";
 import { runRoutes } from "../../src/gateway/routes/run-routes.ts";
 import { streamRoutes } from "../../src/gateway/routes/stream-routes.ts";
 import { scriptedChannel } from "../support/scripted-channels.ts";
@@ -99,6 +100,7 @@ describe("the protocol page", () => {
     noticeRoutes,
     processRoutes,
     readRoutes,
+    revocationRoutes,
     runRoutes,
     streamRoutes,
   ].flat();
@@ -184,6 +186,6 @@ describe("the protocol page's server frames", () => {
       const alike = documented.filter(({ type }) => type === frame.type).map((each) => Object.keys(each).toSorted());
       expect(alike, frame.type).toContainEqual(Object.keys(frame).toSorted());
     }
-    expect(new Set(socket.frames.map(({ type }) => type)).size).toBe(6);
+    expect(new Set(socket.frames.map(({ type }) => type)).size).toBe(7);
   });
 });

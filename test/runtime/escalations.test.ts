@@ -271,7 +271,7 @@ describe("escalations", () => {
     await run.pass(ackWaitMs + 100);
     await finishedRun(run);
     await finishedRun(run, { userId: "bob" });
-    await run.parts.dropNotices(alice);
+    expect(await run.call(run.parts.service.revoke(publisher, { userId: "alice" }))).toMatchObject({ notices: 1 });
     run.channels.push.answer("failed");
     await run.pass(ackWaitMs + 100);
     run.channels.push.answer("told");

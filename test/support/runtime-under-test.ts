@@ -33,8 +33,11 @@ export function userOf(token: string, nowMs: number): UserPrincipal {
 /** A transport that keeps what it is given. */
 export class RecordingTransport implements Transport {
   readonly kind: Transport["kind"];
+  /** All but what `authStates` keeps. */
   readonly frames: ServerFrame[] = [];
   readonly raw: EncodedFrame[] = [];
+  /** What `status` said of the credential: beside the stream, and apart from it. */
+  readonly authStates: string[] = [];
   bufferedBytes = 0;
   pings = 0;
   gone = false;
@@ -51,6 +54,10 @@ export class RecordingTransport implements Transport {
     if (this.gone || this.ended) return false;
     const decoded = decodeServerFrame(new TextDecoder().decode(frame.bytes));
     if (!decoded.ok || decoded.value === undefined) throw new Error("the server sent a frame that no client can read");
+    if (decoded.value.type === "status" && decoded.value.channel === "auth") {
+      this.authStates.push(decoded.value.state ?? "");
+      return true;
+    }
     this.frames.push(decoded.value);
     this.raw.push(frame);
     return true;

@@ -9,7 +9,7 @@ describe("the scripted client", () => {
     await using runcast = await testRuncast();
     const run = await runcast.startRun({ userId: "alice", agent: "a" });
     const client = await runcast.connect("alice");
-    expect(client.frames.map(({ type }) => type)).toEqual(["welcome", "snapshot"]);
+    expect(client.frames.map(({ type }) => type)).toEqual(["welcome", "snapshot", "status"]);
     const coming = client.frame("events");
     await run.thinking();
     expect(await coming).toMatchObject({ after: 1, upto: 2, events: [{ type: "agent_thinking" }] });

@@ -46,6 +46,7 @@ describe("a Runcast for tests", () => {
     const { runId } = await runcast.startRun({ userId: "alice", agent: "a" });
     const next = await runcast.crash();
     const tab = await next.connect("alice");
+    expect(await tab.frame("status")).toMatchObject({ channel: "auth", state: "auth_completed" });
     await next.advance(5_100);
     expect(await tab.frame("status")).toMatchObject({ run: { runId, stalled: true } });
     expect(types(await next.events("alice"))).toEqual(["agent_started"]);
