@@ -186,6 +186,6 @@ describe("the protocol page's server frames", () => {
       const alike = documented.filter(({ type }) => type === frame.type).map((each) => Object.keys(each).toSorted());
       expect(alike, frame.type).toContainEqual(Object.keys(frame).toSorted());
     }
-    expect(new Set(socket.frames.map(({ type }) => type)).size).toBe(7);
+    expect(new Set(socket.frames.map(({ type }) => type)).size).toBe(6);
   });
 });

@@ -137,10 +137,6 @@ describe("a body", () => {
 
 describe("the rest", () => {
   it.each([
-    "GET /v1/flags",
-    "PATCH /v1/flags",
-    "POST /v1/flags/rollback",
-    "GET /v1/breakers",
     "POST /v1/breakers/log/reset",
     "POST /v1/agui",
     "GET /v1/aisdk",

@@ -10,7 +10,10 @@ export interface Ended {
 
 export interface TestSocket {
   readonly raw: WebSocket;
+  /** All but what `authStates` keeps. */
   readonly frames: ServerFrame[];
+  /** What `status` said of the credential: beside the stream, and apart from it. */
+  readonly authStates: string[];
   /** The next frame that nobody has taken. */
   next(): Promise<ServerFrame>;
   /** The next frame of this type; those before it are dropped. */
@@ -40,10 +43,16 @@ export function openSocket(base: string, options: OpenOptions = {}): Promise<Tes
   const { path = "/v1/ws", protocols = defaultProtocols, ...rest } = options;
   const raw = new WebSocket(wsUrl(base, path), [...protocols], rest);
   const frames: ServerFrame[] = [];
+  const authStates: string[] = [];
   const waiting: ((frame: ServerFrame) => void)[] = [];
   let taken = 0;
   raw.on("message", (data: Buffer) => {
-    frames.push(JSON.parse(data.toString("utf8")));
+    const frame: ServerFrame = JSON.parse(data.toString("utf8"));
+    if (frame.type === "status" && frame.channel === "auth") {
+      authStates.push(frame.state ?? "");
+      return;
+    }
+    frames.push(frame);
     while (waiting.length > 0 && taken < frames.length) {
       const frame = frames[taken];
       taken += 1;
@@ -69,6 +78,7 @@ export function openSocket(base: string, options: OpenOptions = {}): Promise<Tes
   const socket: TestSocket = {
     raw,
     frames,
+    authStates,
     next,
     nextOf: async <Type extends ServerFrame["type"]>(type: Type) => {
       for (;;) {
