@@ -65,7 +65,7 @@ export class Connections {
   private readonly host: ConnectionHost;
   private readonly machine: typeof connectionMachine;
   private readonly heartbeat: Heartbeat<UserConnection>;
-  private readonly stalled = new StalledRuns();
+  readonly stalled = new StalledRuns();
   private readonly ackWaiters = new AckWaiters();
 
   constructor(terms: ConnectionsTerms) {
@@ -122,10 +122,6 @@ export class Connections {
     this.stalled.note(run, stalled);
     const encoded = encodeFrame({ type: "status", run: { runId, stalled } });
     for (const connection of this.ofStream(stream)) this.terms.supervisor.write(connection.transport, encoded);
-  }
-
-  get stalledCount(): number {
-    return this.stalled.count;
   }
 
   /** Beside the stream, to everybody who has had a welcome. */

@@ -25,7 +25,7 @@ export function statsOf(of: Counting): RuntimeStats {
   return {
     connections: connections.count,
     livingRuns: runs.livingCount,
-    stalledRuns: connections.stalledCount,
+    stalledRuns: connections.stalled.count,
     overdueToolCalls: lookout.overdueCalls(),
     streams: hubs.count,
     acksReceived: connections.acksReceived,
