@@ -40,6 +40,8 @@ import { criticalTypes, defaultAckWaitMs } from "./runtime/escalation-policy.ts"
 import type { TiersConfig } from "../protocol/tiers.ts";
 import { trustedProxiesOf, trustedProxiesRight } from "./trusted-proxies.ts";
 import { readTiers, tiersFileName } from "./tiers-setting.ts";
+import type { OtlpSetting } from "./telemetry/otlp-settings.ts";
+import { otlpSettings, readOtlp } from "./telemetry/otlp-settings.ts";
 import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts";
 
 export interface Config {
@@ -76,6 +78,8 @@ export interface Config {
   readonly breakers: SettingsByBreaker;
   /** Who is told when nobody looks, and where operators are alerted. */
   readonly channels: ChannelConfig;
+  /** Undefined: nobody traces. */
+  readonly otlp: OtlpSetting | undefined;
   /** What is odd and yet no error: variables that look like ours and are not known. */
   readonly warnings: readonly string[];
 }
@@ -163,6 +167,7 @@ export const settings = {
   auditKey: { env: "RUNCAST_AUDIT_KEY", default: "", right: "at least 32 bytes", secret: true },
   breakers: { env: "RUNCAST_BREAKERS", default: "", right: breakersShape },
   ...channelSettings,
+  ...otlpSettings,
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
@@ -262,6 +267,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     auditKey: (yield* read("auditKey", auditKey)) || undefined,
     breakers: yield* read("breakers", parseBreakers),
     channels: yield* readChannels(given),
+    otlp: yield* readOtlp(given, env),
     warnings: unknownVariables(env),
   };
   return config;

@@ -16,4 +16,5 @@ export type { MessageChannel, Run, RunFailure, ToolCall } from "./runtime/run-ha
 export { Runtime } from "./runtime/runtime.ts";
 export type { Clock } from "./platform/clock.ts";
 export type { Alert, Alerts, AlertSink, ToldAlert } from "./telemetry/alerts.ts";
+export type { SpanContext, SpanOptions, TraceContext, Tracer, TracerSpan } from "./telemetry/tracer.ts";
 export type { Journal } from "./telemetry/journal.ts";

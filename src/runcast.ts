@@ -30,6 +30,7 @@ export interface RuncastOptions
     | "journal"
     | "alerts"
     | "alertSinks"
+    | "tracer"
     | "heartbeatMs"
     | "helloMs"
     | "windowEvents"

@@ -13,7 +13,9 @@ import { outletsOf } from "./fallback/from-config.ts";
 import { serve } from "./gateway/serve.ts";
 import { StaticFiles } from "./gateway/static-files.ts";
 import { makeRuncast } from "./make-runcast.ts";
+import type { Clock } from "./platform/clock.ts";
 import { systemClock } from "./platform/clock.ts";
+import type { OtlpSetting } from "./telemetry/otlp-settings.ts";
 import type { Journal } from "./telemetry/journal.ts";
 
 export interface ServerOptions {
@@ -51,6 +53,11 @@ const devAuth = Effect.fnUntraced(function* (secretFile: string) {
   return { auth, devMode };
 });
 
+const tracerOf = Effect.fnUntraced(function* (otlp: OtlpSetting, clock: Clock) {
+  const { otlpTracer } = yield* Effect.promise(() => import("./telemetry/otlp-tracer.ts"));
+  return yield* otlpTracer(otlp, clock);
+});
+
 /**
  * Starts the server within a scope.
  *
@@ -70,6 +77,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     ? (yield* Effect.promise(() => import("./demo/demo-server.ts"))).demoServer(journal)
     : undefined;
 
+  // Loaded on demand: who does not trace carries no exporter.
+  const tracer = config.otlp && (yield* tracerOf(config.otlp, clock));
   const { channels, alertSinks } = yield* outletsOf(config.channels, clock, journal);
   const made = yield* makeRuncast({
     store: storeText(config),
@@ -88,6 +97,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     confirmAuth: config.confirmAuth,
     channels,
     alertSinks,
+    tracer,
     vapidPublicKey: config.channels.webPush?.publicKey,
     escalation: { critical: config.critical, ackWaitMs: config.ackWaitMs, publicUrl: config.publicUrl },
     audit: config.audit === undefined ? "off" : `file:${config.audit}`,

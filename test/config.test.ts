@@ -58,6 +58,7 @@ describe("the configuration", () => {
         sms: undefined,
         alerts: [],
       },
+      otlp: undefined,
       critical: [...criticalTypes],
       ackWaitMs: 30_000,
       publicUrl: undefined,

@@ -10,6 +10,7 @@ import type { Bell, EventLog, Position, ReadLimit, StoredEvent } from "../log/ev
 import { Recent } from "../log/recent.ts";
 import { eventsFrame, eventText, maxFrame } from "./frames.ts";
 import { DeliveryFigures } from "./delivery-figures.ts";
+import type { DeliveryTraces } from "./delivery-traces.ts";
 import type { Outbox } from "./outbox.ts";
 import type { EncodedFrame } from "./transport.ts";
 
@@ -31,15 +32,18 @@ export class StreamHub {
   head: Offset;
   readonly figures: DeliveryFigures;
   readonly lostEpochs: Position["lostEpochs"];
+  /** Undefined: nobody traces. */
+  readonly traces: DeliveryTraces | undefined;
   private readonly recent = new Recent();
   /** Outboxes that stand still: they read on from the log, and nothing is kept at hand for them (L11). */
   private readonly resting = new Set<Outbox>();
   /** The last frame that was built for everybody. */
   private shared: SharedFrame | undefined;
 
-  constructor(stream: StreamKey, position: Position, figures: DeliveryFigures) {
+  constructor(stream: StreamKey, position: Position, figures: DeliveryFigures, traces?: DeliveryTraces) {
     this.stream = stream;
     this.figures = figures;
+    this.traces = traces;
     this.epoch = position.epoch;
     this.head = position.head;
     this.lostEpochs = position.lostEpochs;
@@ -90,14 +94,16 @@ export class StreamHub {
 export class Hubs {
   readonly figures: DeliveryFigures;
   private readonly log: EventLog;
+  private readonly traces: DeliveryTraces | undefined;
   private readonly hubs = new Map<StreamKey, StreamHub>();
   private readonly opening = new Map<StreamKey, { hub: Promise<StreamHub>; heard: Bell[] }>();
   private dirty: StreamHub[] = [];
   /** The first bell that has not been answered yet. */
   private rangMono = 0;
 
-  constructor(log: EventLog, mono: () => number) {
+  constructor(log: EventLog, mono: () => number, traces?: DeliveryTraces) {
     this.log = log;
+    this.traces = traces;
     this.figures = new DeliveryFigures(mono);
   }
 
@@ -134,7 +140,7 @@ export class Hubs {
     const hub = this.log
       .position(stream)
       .then((position) => {
-        const made = new StreamHub(stream, position, this.figures);
+        const made = new StreamHub(stream, position, this.figures, this.traces);
         for (const bell of heard) if (bell.head > made.head) made.advance(bell);
         this.hubs.set(stream, made);
         return made;
@@ -157,6 +163,7 @@ export class Hubs {
       queueMicrotask(() => this.flush());
     }
     if (this.dirty.at(-1) !== hub) this.dirty.push(hub);
+    this.traces?.rang(bell);
   }
 
   private flush(): void {
@@ -165,7 +172,9 @@ export class Hubs {
     const { figures, rangMono } = this;
     for (const hub of hubs) {
       const { deliveries } = figures;
+      const span = this.traces?.begin(hub.stream, hub.outboxes.size);
       for (const outbox of hub.outboxes) outbox.pump();
+      span?.end({ "runcast.deliveries": figures.deliveries - deliveries });
       if (figures.deliveries > deliveries) figures.commitToSent.observeMs(figures.mono() - rangMono);
     }
   }

@@ -107,6 +107,8 @@ export class Lookout {
     const { board, ledger, foreignAsked } = this;
     const { supervisor, hubs, breakers, log, stats, endings, connectionBreakers, refusals } = this.terms;
     const { difference, ageSeconds } = ledger;
+    const { logWrites, spoolEvents } = log.health();
+    const fallback = this.terms.fallback() ?? noFallback;
     const untold = Object.values(board.waiting()).reduce((sum, { length }) => sum + length, 0);
     return {
       state: supervisor.state,
@@ -118,11 +120,11 @@ export class Lookout {
         return connectionBreakers();
       },
       delivery: hubs.figures,
-      fallback: this.terms.fallback() ?? noFallback,
+      fallback,
       facadeCalls: this.terms.facadeCalls.byName,
       endings: endings(),
       foreignAsked,
-      queues: { log: log.health().logWrites, alerts: untold },
+      queues: { log: logWrites, spool: spoolEvents, escalations: fallback.pending, alerts: untold },
       ledger: { difference, ageSeconds },
       alerts: board.active(),
       health: board.health,

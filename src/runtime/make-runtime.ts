@@ -7,7 +7,9 @@ import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
+import { tracedLog } from "../log/traced-log.ts";
 import type { Alerts } from "../telemetry/alerts.ts";
+import { Traces } from "../telemetry/traces.ts";
 import { answer as answerTo } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { auditPage } from "./audit-view.ts";
@@ -20,6 +22,7 @@ import { ContactBook } from "./contact-book.ts";
 import { contactCalls } from "./contact-calls.ts";
 import { ContaminationWatch } from "./contamination-watch.ts";
 import { Deadlines } from "./deadlines.ts";
+import { DeliveryTraces } from "./delivery-traces.ts";
 import { doubtedLog } from "./doubted-log.ts";
 import { doorsOf } from "./doors.ts";
 import { escalationsOf } from "./escalating.ts";
@@ -78,6 +81,7 @@ export interface RuntimeParts {
 export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const given = settingsOf(options);
   const { clock } = given;
+  const traces = given.tracer && new Traces(given.tracer, given.journal);
   const supervisor = new Supervisor();
   const deadlines = new Deadlines(clock, (cause) => given.journal.write("error", "deadline.failed", { cause }));
   const breakers = new Breakers({
@@ -88,10 +92,10 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     onTurn: turnTeller(given.journal, (frame) => connections.tellAll(frame)),
   });
   const guarded = guardedLog(given, breakers, () => connections.sendHome());
-  const { log } = guarded;
+  const log = traces === undefined ? guarded.log : tracedLog(guarded.log, traces);
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
-  const hubs = new Hubs(log, clock.mono);
+  const hubs = new Hubs(log, clock.mono, traces && new DeliveryTraces(traces));
   const facadeCalls = new FacadeCalls();
   const lookout = new Lookout({
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },

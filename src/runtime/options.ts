@@ -18,6 +18,7 @@ import type { Alerts, AlertSink } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
 import type { SpooledLogTerms } from "../spool/spooled-log.ts";
+import type { Tracer } from "../telemetry/tracer.ts";
 import type { EscalationOptions } from "./escalation-policy.ts";
 
 /** A command of a user that the application answers: today `send_message`. */
@@ -46,6 +47,8 @@ export interface RuntimeOptions {
   readonly alertSinks?: readonly AlertSink[] | undefined;
   /** Where what holds, and what no sink has taken, outlives the process. Default: nowhere. */
   readonly alertPlace?: AlertPlace | undefined;
+  /** Makes spans of appends, deliveries and replays; that of `@opentelemetry/api` fits. */
+  readonly tracer?: Tracer | undefined;
   /** How late this process' timers fire, since it was last asked. */
   readonly loopDelay?: (() => LoopDelay) | undefined;
   /** Between two pings; two without an answer end the connection. */
@@ -86,7 +89,7 @@ export interface RuntimeOptions {
 
 export type OpenedSpool = Pick<SpooledLogTerms, "spool" | "mark" | "durability">;
 
-type Optional = "onCommand" | "alertPlace" | "loopDelay" | "contacts" | "vapidPublicKey" | "spool";
+type Optional = "onCommand" | "alertPlace" | "loopDelay" | "tracer" | "contacts" | "vapidPublicKey" | "spool";
 export type Settings = Required<Omit<RuntimeOptions, Optional>> & Pick<RuntimeOptions, Optional>;
 /** Before there is a board that alerts go to. */
 export type GivenSettings = Omit<Settings, "alerts"> & Pick<RuntimeOptions, "alerts">;
@@ -114,6 +117,7 @@ export function settingsOf(options: RuntimeOptions): GivenSettings {
     alertSinks: options.alertSinks ?? [],
     alertPlace: options.alertPlace,
     loopDelay: options.loopDelay,
+    tracer: options.tracer,
     heartbeatMs: options.heartbeatMs ?? defaultHeartbeatMs,
     helloMs: options.helloMs ?? defaultHelloMs,
     windowEvents: options.windowEvents ?? defaultWindowEvents,

@@ -9,7 +9,7 @@ import type { Actor } from "xstate";
 import type { deliveryMachine } from "../../machines/delivery.ts";
 import type { Want } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
-import type { EventLog, ReadLimit, StoredEvent } from "../log/event-log.ts";
+import type { EventLog, ReadLimit, Slice, StoredEvent } from "../log/event-log.ts";
 import { encodeFrame, eventsFrame, eventText, inFrames, mergeDeltas } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
@@ -227,7 +227,10 @@ export class Outbox {
     const { log, hub } = this.context;
     this.turn("replaying");
     this.reading = true;
-    log.read(hub.stream, this.scanned, this.room()).then(
+    const after = this.scanned;
+    const room = this.room();
+    const read = (): Promise<Slice> => log.read(hub.stream, after, room);
+    (hub.traces === undefined ? read() : hub.traces.replay(after, read)).then(
       (slice) => {
         this.reading = false;
         if (this.mode === "ended") return;

@@ -45,6 +45,7 @@ describe("the settings of a runtime", () => {
       alerts: silentAlerts,
       alertSinks: [{ name: "pager", send: async () => {} }],
       alertPlace: { read: async () => undefined, write: async () => {} },
+      tracer: { startSpan: () => ({ setAttribute: () => {}, setStatus: () => {}, end: () => {} }) },
       loopDelay: () => ({ p50: 0, p99: 0, max: 0 }),
       heartbeatMs: 1,
       helloMs: 2,
