@@ -93,6 +93,15 @@ export async function openFileSpool({ folder, journal, ...options }: FileSpoolOp
     await rm(failed.part.path, { force: true }).catch(() => {});
   }
 
+  /** What a failed append has left, and the disk did not let us take away then. */
+  async function tidy(): Promise<void> {
+    for (const part of parts.filter(({ count }) => count === 0)) {
+      if (part === writing?.part) continue;
+      await drop(part);
+      parts.splice(parts.indexOf(part), 1);
+    }
+  }
+
   async function remove(count: number): Promise<void> {
     let left = count;
     for (let part = parts[0]; part !== undefined && left > 0; part = parts[0]) {
@@ -120,7 +129,7 @@ export async function openFileSpool({ folder, journal, ...options }: FileSpoolOp
   return {
     append: (texts) =>
       inTurn(async () => {
-        if (texts.length === 0) return;
+        if (texts.length === 0) return tidy();
         try {
           const { segment, part } = await target();
           await segment.append(texts);

@@ -9,7 +9,11 @@
  * - two processes never share one: who opens it second is refused, or takes it over for good.
  */
 export interface Spool {
-  /** Behind what is there. Without texts: proves that what was acknowledged is still there. Fails: `SpoolLost`, or any error. */
+  /**
+   * Behind what is there. Without texts: proves that what was acknowledged is still there, and nothing else.
+   *
+   * Fails: `SpoolLost`, or any error.
+   */
   append(texts: readonly string[]): Promise<void>;
   /** What stood in it when it was opened, from the oldest. Asked once, before the first append. */
   entries(): AsyncIterable<string>;

@@ -123,7 +123,10 @@ export function spooledLog(log: EventLog, terms: SpooledLogTerms): SpooledLog {
       const events = drain.drainedEvents - before;
       if (overlay.isEmpty && events > 0) journal.write("info", "spool.drained", { events });
     }
-    if (writer.hasDebt) await writer.forget();
+    if (writer.hasDebt) {
+      await writer.secure();
+      await writer.forget();
+    }
     if (overlay.isEmpty && !held.isEmpty) await saveHeld();
     if (appends.mode !== "through" || writer.hasDebt || !held.isEmpty) workLater();
   }

@@ -8,7 +8,7 @@ import { logRetryAfterMs } from "../log/closed.ts";
 import type { Append, Appended, Bell } from "../log/event-log.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { type Entry, entryBytes, entryText } from "./entry.ts";
-import { type Guard, through } from "./guard.ts";
+import { type Guard, NotLetThrough, through } from "./guard.ts";
 import type { SpoolMark, SpoolState } from "./mark.ts";
 import type { Waiting } from "./overlay.ts";
 import { type Spool, SpoolLost } from "./spool.ts";
@@ -50,6 +50,8 @@ export class TailWriter {
   #marked: SpoolState;
   /** Landed, and still at the spool's front. */
   #debt = 0;
+  /** What an append that failed has left in the spool may still be there. */
+  #isUnclean = false;
   #line: Promise<unknown> = Promise.resolve();
 
   constructor(terms: TailWriterTerms) {
@@ -62,9 +64,9 @@ export class TailWriter {
     return this.#directBytes > 0;
   }
 
-  /** The spool holds what has landed. */
+  /** The spool holds what it need not. */
   get hasDebt(): boolean {
-    return this.#debt > 0;
+    return this.#debt > 0 || this.#isUnclean;
   }
 
   /** Settles every caller. Never rejects. */
@@ -103,7 +105,7 @@ export class TailWriter {
         }
         this.#debt -= debt;
       }
-      await this.#mark(this.isDirect ? "direct" : overlay.isEmpty ? "clean" : "spooling");
+      await this.#mark(this.isDirect ? "direct" : overlay.isEmpty && !this.hasDebt ? "clean" : "spooling");
     });
   }
 
@@ -140,12 +142,14 @@ export class TailWriter {
   async #toSpool(entries: readonly Entry[]): Promise<void> {
     const { overlay, spool, guard } = this.#terms;
     const held = overlay.order.filter(isHeld);
-    if (entries.length === 0 && overlay.isEmpty) return;
+    if (entries.length === 0 && overlay.isEmpty && !this.#isUnclean) return;
     if (this.#marked === "clean") await this.#mark("spooling");
     const texts = [...held.map(({ entry }) => entryText(entry)), ...entries.map(entryText)];
     try {
       await through(guard, () => spool.append(texts));
+      this.#isUnclean = false;
     } catch (cause) {
+      this.#isUnclean ||= !(cause instanceof NotLetThrough || cause instanceof SpoolLost);
       if (!(cause instanceof SpoolLost)) throw cause;
       this.#lost(cause);
       return this.#toSpool(entries);

@@ -47,9 +47,9 @@ export class FailingSpool {
             this.acked = 0;
             throw new SpoolLost("it is empty");
           }
+          this.texts.length = this.acked;
           if (texts.length === 0) return;
           this.appends += 1;
-          this.texts.length = this.acked;
           const fault = this.faults.shift();
           if (fault !== "before") this.texts.push(...texts);
           if (fault !== undefined) throw new Error("the spool failed");
