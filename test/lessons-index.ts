@@ -356,6 +356,9 @@ const auth: readonly Omit<Lesson, "number">[] = [
       socket("comes in a second subprotocol, which is never echoed"),
       socket("comes as a ticket, once"),
       client("says who it is in hello, in no address, and confirms the welcome (LESSON 43)"),
+      test("test/e2e/faults/auth-doors.test.ts")(
+        "keeps nobody out who has another way: subprotocol, hello, ticket on the socket and on the stream",
+      ),
     ],
   },
   {

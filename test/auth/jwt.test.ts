@@ -77,6 +77,17 @@ const forged: Readonly<Record<string, string>> = {
     otherSecret,
   ),
   "a key URL of its own": hs({ alg: "HS256", jku: "https://evil.example/keys" }, claims(), otherSecret),
+  "a certificate URL of its own": hs({ alg: "HS256", x5u: "https://evil.example/cert" }, claims(), otherSecret),
+  "a certificate of its own": hs({ alg: "HS256", x5c: [base64(otherSecret)] }, claims(), otherSecret),
+  "a kid that is SQL": hs({ alg: "HS256", kid: "x' UNION SELECT 'k" }, claims(), "k"),
+  "a kid that is a URL": hs({ alg: "HS256", kid: "https://evil.example/keys" }, claims(), otherSecret),
+  "a kid that is an object": hs({ alg: "HS256", kid: { k: otherSecret } }, claims(), otherSecret),
+  "a secret of one byte": hs({ alg: "HS256" }, claims(), "a"),
+  "an unencoded payload without crit": hs({ alg: "HS256", b64: false }, claims(), otherSecret),
+  "exp below zero": hs256(claims({ exp: -1 })),
+  "exp as a list": hs256(claims({ exp: [nowSeconds + 600] })),
+  "sub as an object": hs256(claims({ sub: {} })),
+  "sub as true": hs256(claims({ sub: true })),
   "a kid that is a path": hs({ alg: "HS256", kid: "../../dev/null" }, claims(), ""),
   "an unknown critical extension": hs256(claims(), { crit: ["x"], x: 1 }),
   "an empty list of critical extensions": hs256(claims(), { crit: [] }),
@@ -249,6 +260,27 @@ describe("a JWT with keys at a URL", () => {
     ["an unknown kid", () => rs256(claims(), rsa.privateKey, { alg: "RS256", kid: "nobody" })],
     ["RS256 named as PS256", () => rs256(claims(), rsa.privateKey, { alg: "PS256", kid: "rsa" })],
     ["a SHA-1 signature's name", () => rs256(claims(), rsa.privateKey, { alg: "RS1", kid: "rsa" })],
+    [
+      "a stranger's key in the header",
+      () =>
+        rs256(claims(), strangerRsa.privateKey, {
+          alg: "RS256",
+          kid: "rsa",
+          jwk: strangerRsa.publicKey.export({ format: "jwk" }),
+        }),
+    ],
+    [
+      "a stranger's key set in the header",
+      () => rs256(claims(), strangerRsa.privateKey, { alg: "RS256", kid: "rsa", jku: "https://evil.example/keys" }),
+    ],
+    [
+      "a stranger's certificate in the header",
+      () => rs256(claims(), strangerRsa.privateKey, { alg: "RS256", kid: "rsa", x5u: "https://evil.example/cert" }),
+    ],
+    ["a kid that is a path", () => rs256(claims(), rsa.privateKey, { alg: "RS256", kid: "../../keys/rsa" })],
+    ["a kid that is SQL", () => rs256(claims(), rsa.privateKey, { alg: "RS256", kid: "rsa' OR '1'='1" })],
+    ["the RSA key named as EdDSA's", () => rs256(claims(), rsa.privateKey, { alg: "EdDSA", kid: "rsa" })],
+    ["no alg", () => rs256(claims(), rsa.privateKey, { kid: "rsa" })],
     ["alg none", () => `${base64({ alg: "none", kid: "rsa" })}.${base64(claims())}.AAAA`],
   ])("refuses %s", async (_, token) => {
     expect(await verdict(authenticator, token())).toBe("Unauthenticated");
