@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect";
 import type { DevMode } from "../auth/dev-mode.ts";
 import { devBanner } from "../auth/dev-mode.ts";
 import { systemClock } from "../platform/clock.ts";
+import { causeText, framesOf } from "../telemetry/cause-text.ts";
 import { jsonJournal } from "../telemetry/journal.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure } from "./command-line.ts";
@@ -43,11 +44,13 @@ export async function serve(given: Arguments): Promise<number> {
     Object.keys(serveCommand.flags).filter((name) => name !== "demo" && name !== "config"),
   );
   const journal = jsonJournal(systemClock, config.logLevel, (line) => process.stderr.write(line));
-  // A bug that nobody caught ends the process with 1 and its stack, as Node does it: what was acknowledged is on disk,
-  // and what a half-done call left in memory is not to be trusted. Who reads records hears of it, too.
-  process.on("uncaughtExceptionMonitor", (cause, origin) =>
-    journal.write("error", "process.uncaught", { origin, cause }),
-  );
+  // A bug that nobody caught ends the process with 1, as Node does it: what was acknowledged is on disk, and what a
+  // half-done call left in memory is not to be trusted. Where it stood is told, its message is not (I19).
+  process.on("uncaughtException", (cause, origin) => {
+    journal.write("error", "process.uncaught", { origin, cause });
+    process.stderr.write(`runcast serve: ${causeText(cause)}\n${framesOf(cause).join("\n")}\n`);
+    process.exit(1);
+  });
   for (const warning of config.warnings) journal.write("warn", warning);
   for (const flag of notUsedYet)
     if (given.text(flag) !== undefined) journal.write("warn", `--${flag} is set and not used by this version`);
