@@ -20,6 +20,9 @@ import { type ConnectOptions, type Settings, settingsOf } from "./options.ts";
 import { watchPage } from "./page-signals.ts";
 import type { Gap } from "./stream-position.ts";
 
+/** More than any server has breakers: a hostile one must not fill our memory with their names. */
+const maxChannels = 64;
+
 /** What `on` reports, and with what. */
 export interface ClientReports {
   /** Each event, once and in offset order. */
@@ -216,7 +219,9 @@ export class Client {
         return this.#commands.replied(frame);
       case "status": {
         const { channel, state, run } = frame;
-        if (channel !== undefined && state !== undefined) this.#channels = { ...this.#channels, [channel]: state };
+        const known = Object.keys(this.#channels);
+        if (channel !== undefined && state !== undefined && (known.length < maxChannels || known.includes(channel)))
+          this.#channels = { ...this.#channels, [channel]: state };
         if (run !== undefined) this.#intake.runs.stalled(run.runId, run.stalled);
         this.#intake.runs.notify();
       }

@@ -82,6 +82,8 @@ export class WebSocketTransport implements Transport {
   private readonly pending: PendingSockets;
   private webSocket: WebSocket | undefined;
   connection: Connection | undefined;
+  /** Its user is known, and was told so. */
+  isWelcome = false;
   private waitsForDrain = false;
   private isEnding = false;
   /** Since the socket was empty last. */
@@ -110,7 +112,10 @@ export class WebSocketTransport implements Transport {
   write(_authority: BroadcastAuthority, frame: EncodedFrame): boolean {
     const { socket } = this;
     if (!this.isOpen || !socket.writable) return false;
-    if (frame.name === "welcome") this.pending.leave(socket);
+    if (frame.name === "welcome") {
+      this.isWelcome = true;
+      this.pending.leave(socket);
+    }
     corkForThisTurn(socket);
     const wire = wireOf(frame);
     if (!socket.write(wire)) this.awaitDrain();

@@ -33,6 +33,13 @@ class ClientSocket extends WebSocket {
   clock: Clock | undefined = undefined;
   private windowStart = Number.NEGATIVE_INFINITY;
   private framesInWindow = 0;
+  private earlyBytes = 0;
+
+  /** Counts what comes before `welcome`, which is kept until then. False: more than one frame could hold. */
+  takesEarly(bytes: number): boolean {
+    this.earlyBytes += bytes;
+    return this.earlyBytes <= frameLimits.maxChars;
+  }
 
   /** Counts one frame. False: one too many, of this connection or of its user, and it has been sent away. */
   countFrame(): boolean {
@@ -76,6 +83,13 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   const { connection } = transport;
   if (isBinary || !Buffer.isBuffer(data)) {
     connection?.malformed({ path: "", message: "must be a text frame" });
+    return;
+  }
+  if (!transport.isWelcome && !this.takesEarly(data.length)) {
+    connection?.malformed({
+      path: "",
+      message: `may not bring more than ${frameLimits.maxChars} bytes before welcome`,
+    });
     return;
   }
   const decoded = decodeClientFrame(data.toString("utf8"));

@@ -137,7 +137,7 @@ export class HttpCalls {
       signal,
     });
     // All of it: an answer is one only then, and the connection is free for the next call.
-    const parsed = parseJson(await response.text(), serverFrameLimits);
+    const parsed = parseJson(await boundedText(response), serverFrameLimits);
     return this.read(response, call.expects, parsed.ok ? parsed.value : undefined);
   }
 
@@ -174,6 +174,24 @@ export class HttpCalls {
   private scrub(text: string): string {
     const key = this.settings.authorization().replace(/^Bearer /, "");
     return text.replaceAll(key, "[api key]").slice(0, maxCauseChars);
+  }
+}
+
+/** The body, as far as we read any: a stranger in the server's place must not fill the runner's memory (FAULTS 65). */
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  const reader = response.body?.getReader();
+  if (reader === undefined) return "";
+  for (let bytes = 0; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.length;
+    if (bytes > serverFrameLimits.maxChars) {
+      await reader.cancel();
+      throw new Error(`the answer is longer than ${serverFrameLimits.maxChars} bytes`);
+    }
+    text += decoder.decode(value, { stream: true });
   }
 }
 
