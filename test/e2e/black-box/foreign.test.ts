@@ -219,6 +219,21 @@ const table: Readonly<Record<string, string | readonly Case[]>> = {
   "POST /v1/breakers/:name/reset": "breakers are the operator's",
   "GET /v1/alerts": "alerts are the operator's",
   "GET /v1/audit": byOwner("/v1/audit", false),
+  "POST /v1/revocations": [
+    {
+      says: "a user, by a key of another tenant",
+      status: 403,
+      ask: ({ user, tenant }) => ["POST /v1/revocations", asAcme({ userId: user, tenantId: tenant })],
+    },
+  ],
+  "POST /v1/revocations/lift": [
+    {
+      says: "a user, by a key of another tenant",
+      status: 403,
+      ask: ({ user, tenant }) => ["POST /v1/revocations/lift", asAcme({ userId: user, tenantId: tenant })],
+    },
+  ],
+  "GET /v1/revocations": "lists what its key may revoke",
   "GET /livez": "names nothing",
   "GET /readyz": "names nothing",
   "GET /metrics": "names nothing",
