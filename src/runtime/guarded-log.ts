@@ -19,14 +19,22 @@ export interface GuardedLog {
   rest(): Promise<void>;
 }
 
-/** `onNewEpoch`: readers were shown a history that the log will not have. */
-export function guardedLog(settings: GivenSettings, breakers: Breakers, onNewEpoch: () => void): GuardedLog {
+export interface GuardedLogHooks {
+  /** Readers were shown a history that the log will not have. */
+  readonly onNewEpoch: () => void;
+  /** Whether operators let it be used. */
+  readonly isOn: (flag: "fallbacks.spool" | "fallbacks.direct") => boolean;
+}
+
+export function guardedLog(settings: GivenSettings, breakers: Breakers, hooks: GuardedLogHooks): GuardedLog {
+  const { onNewEpoch, isOn } = hooks;
   const { clock, journal, spool } = settings;
   const watched = watchedLog(settings.log, settings);
   const spooled =
     spool &&
     spooledLog(watched, {
       ...{ ...spool, clock, journal, onNewEpoch },
+      allows: { spool: () => isOn("fallbacks.spool"), direct: () => isOn("fallbacks.direct") },
       guards: { log: breakers.of("log"), spool: breakers.of("spool") },
     });
   return {

@@ -31,7 +31,7 @@ import { FacadeCalls } from "./facade-calls.ts";
 import { flagCalls } from "./flag-calls.ts";
 import type { Flags } from "./flags.ts";
 import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
-import { guardedLog } from "./guarded-log.ts";
+import { type GuardedLogHooks, guardedLog } from "./guarded-log.ts";
 import { Hubs } from "./hub.ts";
 import { limitedCalls } from "./limited-calls.ts";
 import { Lookout } from "./lookout.ts";
@@ -91,8 +91,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     settingsOf: (name) => given.breakers[name],
     onTurn: turnTeller(given.journal, (frame) => connections.tellAll(frame)),
   });
-  const guarded = guardedLog(given, breakers, () => connections.sendHome());
-  const log = traces === undefined ? guarded.log : tracedLog(guarded.log, traces);
+  const hooks: GuardedLogHooks = { onNewEpoch: () => connections.sendHome(), isOn: (flag) => flags.isOn(flag) };
+  const { log: bare, recover, rest } = guardedLog(given, breakers, hooks);
+  const log = traces === undefined ? bare : tracedLog(bare, traces);
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
   const hubs = new Hubs(log, clock.mono, traces && new DeliveryTraces(traces));
@@ -240,7 +241,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       retention.stop();
       await lookout.close();
       deadlines.stop();
-      await guarded.rest();
+      await rest();
       supervisor.tell({ type: "drain.finished" });
     }),
   };
@@ -256,7 +257,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     prepare: async () => void (await Promise.all([flags.load(), doors.revocations.load()])),
     alerts: lookout.alerts,
     log,
-    recover: () => guarded.recover(),
+    recover,
     start: (onOrphan) => {
       supervisor.tell({ type: "store.opened" });
       retention.start();

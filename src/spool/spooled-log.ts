@@ -23,7 +23,7 @@ import { mergedReads } from "./merged-reads.ts";
 import { Overlay } from "./overlay.ts";
 import { takeUp } from "./recovery.ts";
 import type { Spool } from "./spool.ts";
-import { TailWriter } from "./tail-writer.ts";
+import { type Rungs, TailWriter } from "./tail-writer.ts";
 
 export interface SpooledLogTerms {
   readonly spool: Spool;
@@ -32,6 +32,8 @@ export interface SpooledLogTerms {
   readonly guards: { readonly log: Guard; readonly spool: Guard };
   readonly clock: Clock;
   readonly journal: Journal;
+  /** What may be used. Default: both. */
+  readonly allows?: Rungs | undefined;
   /** Of appends that do not say. Default `fsync`. */
   readonly durability?: "fsync" | "os" | undefined;
   /** What may wait for the log. Default 256 MiB, and of that 64 MiB that only the memory holds. */
@@ -62,6 +64,7 @@ export interface SpooledLog extends EventLog {
   rest(): Promise<void>;
 }
 
+const allRungs: Rungs = { spool: () => true, direct: () => true };
 const defaultTailBytes = 256 * 2 ** 20;
 const defaultDirectBytes = 64 * 2 ** 20;
 /** Between two tries to bring the tail into the log. */
@@ -78,6 +81,7 @@ export function spooledLog(log: EventLog, terms: SpooledLogTerms): SpooledLog {
   const common = { log, known, overlay, journal, guard: guards.log };
   const ring = (bell: Bell): void => listeners.ring(incarnation.shown(bell));
   const bounds = {
+    allows: terms.allows ?? allRungs,
     maxTailBytes: terms.maxTailBytes ?? defaultTailBytes,
     maxDirectBytes: terms.maxDirectBytes ?? defaultDirectBytes,
   };

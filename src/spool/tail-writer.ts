@@ -14,12 +14,19 @@ import type { Waiting } from "./overlay.ts";
 import { type Spool, SpoolLost } from "./spool.ts";
 import { Staging, type StagingTerms } from "./staging.ts";
 
+export interface Rungs {
+  readonly spool: () => boolean;
+  readonly direct: () => boolean;
+}
+
 export interface TailWriterTerms extends StagingTerms {
   readonly spool: Spool;
   /** The breaker `spool`. */
   readonly guard: Guard;
   /** Undefined: nothing is delivered that nothing durable holds. */
   readonly mark: SpoolMark | undefined;
+  /** Operators may switch a rung off while the server runs: what is next to it is used. */
+  readonly allows: Rungs;
   readonly journal: Journal;
   readonly ring: (bell: Bell) => void;
   /** Of all that waits; it is held in memory for those who read. Units: bytes. */
@@ -140,8 +147,9 @@ export class TailWriter {
 
   /** What only the memory holds goes first: it was accepted before. */
   async #toSpool(entries: readonly Entry[]): Promise<void> {
-    const { overlay, spool, guard } = this.#terms;
+    const { overlay, spool, guard, allows } = this.#terms;
     const held = overlay.order.filter(isHeld);
+    if (entries.length + held.length > 0 && !allows.spool()) throw new NotLetThrough("the spool is switched off");
     if (entries.length === 0 && overlay.isEmpty && !this.#isUnclean) return;
     if (this.#marked === "clean") await this.#mark("spooling");
     const texts = [...held.map(({ entry }) => entryText(entry)), ...entries.map(entryText)];
@@ -173,10 +181,10 @@ export class TailWriter {
 
   /** Neither the log nor the spool has it: it goes to who is there, marked, or it is refused. */
   async #hold(callers: readonly Caller[], cause: unknown): Promise<void> {
-    const { journal, mark, maxDirectBytes } = this.#terms;
+    const { journal, mark, maxDirectBytes, allows } = this.#terms;
     try {
       // A hole that could not be declared would be a silent one.
-      if (mark === undefined) throw cause;
+      if (mark === undefined || !allows.direct()) throw cause;
       if (this.#marked !== "direct") {
         await mark.write("direct");
         this.#marked = "direct";

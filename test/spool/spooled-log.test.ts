@@ -297,6 +297,27 @@ describe("an append while neither the log nor the spool takes it", () => {
     expect(taken).toBeLessThan(6);
   });
 
+  it("is refused where operators have switched both off, and goes to the memory where they have switched off the spool", async () => {
+    const isOn = { spool: false, direct: false };
+    const { log, faults, pass, spool } = await spooledWorld({
+      allows: { spool: () => isOn.spool, direct: () => isOn.direct },
+    });
+    await write(log(), started(newRun()));
+    faults().setDown(true);
+    const refused = log().append(next(1, [event("a")]));
+    refused.catch(() => {});
+    await pass(retriesMs);
+    await expect(refused).rejects.toMatchObject({ _tag: "LogUnavailable" });
+    isOn.direct = true;
+    const said = log().append(next(1, [event("b")]));
+    await pass(retriesMs);
+    expect(await said).toMatchObject({ durability: "none" });
+    expect(spool.appends).toBe(0);
+    isOn.spool = true;
+    await pass(2_000);
+    expect(spool.appends).toBe(1);
+  });
+
   it("is put into a spool that was restarted empty, with all that it had lost", async () => {
     const { log, faults, pass, spool, store, crash } = await spooledWorld();
     await write(log(), started(newRun()));

@@ -137,7 +137,6 @@ describe("a body", () => {
 
 describe("the rest", () => {
   it.each([
-    "POST /v1/breakers/log/reset",
     "POST /v1/agui",
     "GET /v1/aisdk",
     "GET /v1",
