@@ -64,7 +64,8 @@ export async function countBroadcast(
   };
 }
 
-function notSent({ id, breaker }: UserConnection): BroadcastResult["errors"][number] {
+function notSent({ id, breaker, outbox }: UserConnection): BroadcastResult["errors"][number] {
+  if (outbox?.hasEnded) return { connectionId: id, code: "gone", message: "its socket took nothing: it is gone" };
   return breaker.lets
     ? { connectionId: id, code: "not_sent", message: "its window is full: it reads on from the log" }
     : { connectionId: id, code: "breaker_open", message: "it has stopped acknowledging: it reads on from the log" };

@@ -96,6 +96,11 @@ export class Outbox {
     return this.unacked.share;
   }
 
+  /** Its connection is gone, or its socket took nothing. */
+  get hasEnded(): boolean {
+    return this.mode === "ended";
+  }
+
   /** Sends what there is to send and what the window allows. */
   pump(): void {
     const { hub } = this.context;
