@@ -2,6 +2,7 @@
  * The composition root: log, authenticator, runtime and gateway put together once, as layers and scopes, for both
  * who embed Runcast and the server itself.
  */
+import { join } from "node:path";
 import * as Cause from "effect/Cause";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -37,6 +38,7 @@ import { eventIds } from "./runtime/event-id.ts";
 import { follow } from "./runtime/follow.ts";
 import type { RuntimeParts } from "./runtime/make-runtime.ts";
 import { Parts, partsLayer } from "./runtime/layer.ts";
+import type { OpenedSpool } from "./runtime/options.ts";
 import type { AlertPlace } from "./telemetry/alert-keep.ts";
 import { alertDocument, alertFile } from "./telemetry/alert-places.ts";
 import { AlertRelay } from "./telemetry/alert-relay.ts";
@@ -72,8 +74,12 @@ function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | E
   return parseStore({ text: store ?? defaultStore, called: "store" }, setting);
 }
 
-/** Beside the store's file; in the log, where that is somebody's own; nowhere, where nothing outlives the process. */
-function alertPlaceOf(store: StoreSetting | EventLog): AlertPlace | undefined {
+/**
+ * In the spool, where that is files: an alert may be about the log. Else beside the store's file; in the log, where that is
+ * somebody's own; nowhere, where nothing outlives the process.
+ */
+function alertPlaceOf(store: StoreSetting | EventLog, spool: OpenedSpool | undefined): AlertPlace | undefined {
+  if (spool?.folder !== undefined) return alertFile(join(spool.folder, "alerts"));
   if (!("kind" in store)) return alertDocument(store);
   return store.kind === "sqlite" ? alertFile(`${store.file}.alerts`) : undefined;
 }
@@ -100,11 +106,11 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const where = yield* storeOf(store);
   const alerts = new AlertRelay();
   const auditLog = yield* auditOf(auditSetting, auditKey, where, { clock, alerts });
-  const alertPlace = alertPlaceOf(where);
   // Its figures are this machine's: where time is made by hand, they say nothing.
   const watch = clock === systemClock ? loopDelayWatch() : undefined;
   yield* Effect.addFinalizer(() => Effect.sync(() => watch?.stop()));
   const opened = yield* openSpool({ spool, store: where, commit, clock, journal });
+  const alertPlace = alertPlaceOf(where, opened);
   const more = { alertPlace, loopDelay: watch?.read, spool: opened };
   const services = yield* Layer.build(
     partsLayer({ ...rest, tiers, clock, journal, auditLog, onOrphan, authenticate, ...more }).pipe(

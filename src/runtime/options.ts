@@ -87,7 +87,10 @@ export interface RuntimeOptions {
   readonly spool?: OpenedSpool | undefined;
 }
 
-export type OpenedSpool = Pick<SpooledLogTerms, "spool" | "mark" | "durability">;
+export type OpenedSpool = Pick<SpooledLogTerms, "spool" | "mark" | "durability"> & {
+  /** Of one that is files: what else must outlive a log that fails may stand in it. */
+  readonly folder?: string | undefined;
+};
 
 type Optional = "onCommand" | "alertPlace" | "loopDelay" | "tracer" | "contacts" | "vapidPublicKey" | "spool";
 export type Settings = Required<Omit<RuntimeOptions, Optional>> & Pick<RuntimeOptions, Optional>;

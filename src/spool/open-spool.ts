@@ -78,7 +78,7 @@ const fileSpool =
   async (): Promise<OpenedSpool> => {
     const spool = await openFileSpool({ folder, journal });
     const mark = await marked(spool, join(folder, "state"));
-    return { spool, mark, durability: commit };
+    return { spool, mark, durability: commit, folder };
   };
 
 const redisSpool =

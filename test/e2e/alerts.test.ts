@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { apiKeys, BuiltServer, stablePort } from "../support/built-server.ts";
 
@@ -52,7 +52,7 @@ class Receiver implements AsyncDisposable {
 }
 
 describe("an alert that nobody takes", () => {
-  it("waits in its file over kill -9, and is told once when somebody is there", async () => {
+  it("waits in the spool over kill -9, and is told once when somebody is there", async () => {
     await using receiver = new Receiver(await stablePort());
     await using server = await BuiltServer.start({
       env: {
@@ -78,8 +78,13 @@ describe("an alert that nobody takes", () => {
     expect(before).toMatchObject({ health: "red", alerts: [{ name: "ContaminationRefused" }] });
     expect(Object.values(before.waiting)).toMatchObject([[{ name: "ContaminationRefused", state: "firing" }]]);
 
-    const file = join(server.directory, "runcast.db.alerts");
-    await expect.poll(() => existsSync(file) && readFileSync(file, "utf8")).toContain("ContaminationRefused");
+    const spool = join(server.directory, "spool");
+    const kept = (): string =>
+      readdirSync(spool, { recursive: true, encoding: "utf8" })
+        .filter((name) => basename(name) === "alerts")
+        .map((name) => readFileSync(join(spool, name), "utf8"))
+        .join();
+    await expect.poll(kept).toContain("ContaminationRefused");
     await server.kill9();
     await receiver.open();
     await server.restart();
@@ -93,6 +98,6 @@ describe("an alert that nobody takes", () => {
     await expect.poll(async () => (await call("GET", "/v1/alerts")).body.alerts.length).toBe(1);
     await server.terminate();
     expect(receiver.of("ContaminationRefused")).toEqual(["begins"]);
-    expect(readFileSync(file, "utf8") + server.stderr).not.toContain("canary-payload");
+    expect(kept() + server.stderr).not.toContain("canary-payload");
   });
 });

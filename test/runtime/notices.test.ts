@@ -63,7 +63,11 @@ describe("a notice", () => {
     const world = await runtimeUnderTest();
     const tab = await world.connect("alice", { from: "now" });
     tab.transport.gone = true;
-    expect(await notifyIn(world)()).toMatchObject({ connectionsAttempted: 1, successfulSends: 0, errors: [{ code: "gone" }] });
+    expect(await notifyIn(world)()).toMatchObject({
+      connectionsAttempted: 1,
+      successfulSends: 0,
+      errors: [{ code: "gone" }],
+    });
   });
 
   it("does not try a tab whose filter shuts it out", async () => {
