@@ -37,10 +37,10 @@ export interface RunningServer {
 const lingerMs = 500;
 
 /** The built page: beside the compiled server, or in `dist` when the sources run. */
-function readConsole(): StaticFiles | undefined {
+function readConsole(pushKey: string | undefined): StaticFiles | undefined {
   const folders = ["../console", "../dist/console"].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
   for (const folder of folders) {
-    const files = StaticFiles.read(folder);
+    const files = StaticFiles.read(folder, pushKey === undefined ? {} : { "runcast-push-key": pushKey });
     if (files !== undefined) return files;
   }
   return undefined;
@@ -114,7 +114,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
 
   const serving = yield* serve({
     ...made.gateway,
-    console: readConsole(),
+    console: readConsole(config.channels.webPush?.publicKey),
     devUsers: devMode === undefined ? undefined : () => devUsers(devMode, clock),
     host: config.host,
     port: config.port,

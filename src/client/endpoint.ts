@@ -19,3 +19,12 @@ export function socketUrl(url: string): string {
   target.hash = "";
   return target.href;
 }
+
+/** The address of a call beside the socket, `path` as in `/v1/push/key`. `Fails` as `socketUrl`. */
+export function httpUrl(url: string, path: string): string {
+  const target = new URL(socketUrl(url));
+  target.protocol = target.protocol === "ws:" ? "http:" : "https:";
+  target.pathname = target.pathname.replace(/(\/v1\/ws)?\/*$/, path);
+  target.search = "";
+  return target.href;
+}

@@ -1,8 +1,10 @@
 /** Name, connection, what can be done to it, and who is looking. */
 import { ConnectionPill } from "./connection-pill.tsx";
 import { Icon } from "./icon.tsx";
+import type { Identity } from "./login.tsx";
 import type { Link } from "./link.ts";
 import { Logo } from "./logo.tsx";
+import { PushSwitch } from "./push-switch.tsx";
 import { useTheme } from "./theme.ts";
 import { Trouble } from "./trouble.tsx";
 
@@ -11,11 +13,11 @@ interface TopBarProps {
   /** What the server says of its breakers. */
   readonly channels: Readonly<Record<string, string>>;
   readonly cut: () => void;
-  readonly name: string;
+  readonly identity: Identity;
   readonly logout: () => void;
 }
 
-export function TopBar({ link, channels, cut, name, logout }: TopBarProps) {
+export function TopBar({ link, channels, cut, identity, logout }: TopBarProps) {
   const [theme, toggleTheme] = useTheme();
   return (
     <div className="top">
@@ -47,6 +49,7 @@ export function TopBar({ link, channels, cut, name, logout }: TopBarProps) {
             <Icon name="tab" size={15} />
             <span className="label">Second tab</span>
           </a>
+          <PushSwitch identity={identity} />
           <button
             type="button"
             className="button quiet icon"
@@ -57,9 +60,9 @@ export function TopBar({ link, channels, cut, name, logout }: TopBarProps) {
           </button>
           <span className="who" data-testid="who">
             <span className="avatar" aria-hidden="true">
-              {name.slice(0, 1)}
+              {identity.name.slice(0, 1)}
             </span>
-            <span className="who-name">{name}</span>
+            <span className="who-name">{identity.name}</span>
           </span>
           <button
             type="button"

@@ -16,8 +16,16 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // A data: URL would need a hole in the content security policy.
     assetsInlineLimit: 0,
-    // The layout of the chart takes most of the build, and is meant to.
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: {
+      input: {
+        index: fileURLToPath(new URL("index.html", import.meta.url)),
+        sw: fileURLToPath(new URL("worker/service-worker.ts", import.meta.url)),
+      },
+      // A worker keeps its name: the browser asks for it again and again.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "[name].js" : "assets/[name]-[hash].js") },
+      // The layout of the chart takes most of the build, and is meant to.
+      checks: { pluginTimings: false },
+    },
   },
   server: {
     proxy: {

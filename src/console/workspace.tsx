@@ -7,6 +7,7 @@ import { EventInspector } from "./event-inspector.tsx";
 import { GapNotices, isNewLog } from "./gap-notices.tsx";
 import type { Identity } from "./login.tsx";
 import { MachinePanel } from "./machine-panel.tsx";
+import { usePushedPlace } from "./push.ts";
 import { isLiving, type RunEntry } from "./run-book.ts";
 import { RunList } from "./run-list.tsx";
 import { newThreadId } from "./session.ts";
@@ -36,6 +37,7 @@ const threadOf = ({ view }: RunEntry): string => view.threadId ?? view.runId;
 export function Workspace({ identity, threadId, openThread, logout }: WorkspaceProps) {
   const stream = useStream(identity);
   const { openRun } = stream;
+  usePushedPlace(openThread);
   const { runs, events, gaps, listed } = stream.page;
   // Of another log nobody can say what was missed.
   const outage = gaps.some(isNewLog) ? undefined : stream.outage;
@@ -65,7 +67,7 @@ export function Workspace({ identity, threadId, openThread, logout }: WorkspaceP
 
   return (
     <div className="workspace" data-tab={tab}>
-      <TopBar link={stream.link} channels={stream.channels} cut={stream.cut} name={identity.name} logout={logout} />
+      <TopBar link={stream.link} channels={stream.channels} cut={stream.cut} identity={identity} logout={logout} />
       <RunList
         runs={runs}
         selected={shown?.view.runId}

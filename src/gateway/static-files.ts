@@ -52,8 +52,11 @@ export class StaticFiles {
     this.files = files;
   }
 
-  /** Reads a directory with an `index.html`; undefined when there is none. */
-  static read(directory: string): StaticFiles | undefined {
+  /**
+   * Reads a directory with an `index.html`; undefined when there is none. `facts` are written into that page, each as a
+   * `<meta>` that it can read without asking.
+   */
+  static read(directory: string, facts: Readonly<Record<string, string>> = {}): StaticFiles | undefined {
     if (!existsSync(join(directory, "index.html"))) return undefined;
     const files = new Map<string, StaticFile>();
     let total = 0;
@@ -63,7 +66,7 @@ export class StaticFiles {
       const bytes = readFileSync(path);
       total += bytes.length;
       if (total > maxTotalBytes) throw new RangeError(`${directory} holds more than ${maxTotalBytes} bytes`);
-      files.set(`/${name.split(sep).join("/")}`, staticFile(name, bytes));
+      files.set(`/${name.split(sep).join("/")}`, staticFile(name, name === "index.html" ? told(bytes, facts) : bytes));
     }
     return new StaticFiles(files);
   }
@@ -78,6 +81,16 @@ export class StaticFiles {
       ? { kind: "bytes", status: 304, body: "", headers: { etag, ...headers } }
       : { kind: "bytes", status: 200, body: bytes, headers: { etag, ...headers } };
   }
+}
+
+/** Values stand in attributes: what could end one is left out. */
+function told(page: Buffer, facts: Readonly<Record<string, string>>): Buffer {
+  const metas = Object.entries(facts).map(
+    ([name, value]) => `<meta name="${name}" content="${value.replace(/["<>&]/g, "")}" />`,
+  );
+  return metas.length === 0
+    ? page
+    : Buffer.from(page.toString("utf8").replace("</head>", () => `${metas.join("")}</head>`));
 }
 
 function staticFile(name: string, bytes: Buffer): StaticFile {

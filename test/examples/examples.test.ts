@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { MailServer } from "../fallback/support/mail-server.ts";
 import { Example } from "../support/example.ts";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -107,6 +108,18 @@ describe("the examples", () => {
       expect.stringMatching(/^again: \{ kind: 'told', by: '127\.0\.0\.1:\d+' \}$/),
       "forged: 401",
     ]);
+  });
+
+  it("email-when-away: who is away gets one mail, and who reads along gets none", async () => {
+    const mail = await MailServer.open();
+    try {
+      expect(await Example.run("email-when-away", { SMTP_URL: mail.url() })).toEqual(["bob has read it"]);
+      expect(mail.mails.map(({ to }) => to)).toEqual([["alice@example.com"]]);
+      expect(mail.mails[0]?.parsed.subject).toBe("Your agent has finished");
+      expect(mail.mails[0]?.parsed.text).toMatch(/https:\/\/app\.example\.com\/runs\/[0-9a-f-]{36}/);
+    } finally {
+      await mail[Symbol.asyncDispose]();
+    }
   });
 
   it("own-authenticator: each user finds their own runs, and a stranger nothing", async () => {

@@ -14,6 +14,7 @@ const { exports: entries } = JSON.parse(readFileSync(`${root}/package.json`, "ut
 const expected: Readonly<Record<string, readonly string[]>> = {
   ".": ["effect", "jose", "ws", "xstate", "zod"],
   "./client": ["xstate"],
+  "./push": [],
   "./react": ["react", "xstate"],
   "./runner": [],
   "./publisher": [],

@@ -21,13 +21,13 @@ export class Example {
   private readonly child: ChildProcess;
   private wake = (): void => {};
 
-  private constructor(name: string, port: number) {
+  private constructor(name: string, port: number, env: Readonly<Record<string, string>>) {
     this.port = port;
     const own = Object.entries(process.env).filter(([variable]) => !variable.startsWith("RUNCAST_"));
     this.child = spawn(process.execPath, [join(examples, name, "main.ts")], {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...Object.fromEntries(own), NO_COLOR: "1", PORT: String(port) },
+      env: { ...Object.fromEntries(own), NO_COLOR: "1", PORT: String(port), ...env },
     });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
@@ -39,14 +39,14 @@ export class Example {
     this.child.once("exit", () => this.wake());
   }
 
-  static async start(name: string): Promise<Example> {
+  static async start(name: string, env: Readonly<Record<string, string>> = {}): Promise<Example> {
     if (!existsSync(mainFile)) throw new Error("examples import the built package: run `npm run build` first");
-    return new Example(name, await stablePort());
+    return new Example(name, await stablePort(), env);
   }
 
   /** Runs an example that ends by itself. Gives the lines it printed; rejects when it failed. */
-  static async run(name: string): Promise<readonly string[]> {
-    await using example = await Example.start(name);
+  static async run(name: string, env?: Readonly<Record<string, string>>): Promise<readonly string[]> {
+    await using example = await Example.start(name, env);
     const [code] = await once(example.child, "close", { signal: AbortSignal.timeout(exitTimeoutMs) });
     if (code !== 0) throw new Error(`${name} ended with ${code}:\n${example.lines.join("\n")}\n${example.stderr}`);
     return example.lines;
