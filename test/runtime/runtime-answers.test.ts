@@ -18,7 +18,7 @@ describe("a runtime", () => {
     expect(parts.service.stats()).toMatchObject({ contaminationRefused: 1, eventsAccepted: 0 });
   });
 
-  it("tells its operator of a deadline that threw, and keeps the others", async () => {
+  it("tells its operator of a heartbeat that threw, and keeps the deadlines of all", async () => {
     const lines: unknown[] = [];
     const journal: RuntimeOptions["journal"] = { write: (...line) => void lines.push(line) };
     const { connect, clock, start, publish, settle } = await runtimeUnderTest({
@@ -38,7 +38,7 @@ describe("a runtime", () => {
       },
     });
     await clock.advance(21_000);
-    expect(lines).toContainEqual(["error", "deadline.failed", { cause }]);
+    expect(lines).toContainEqual(["error", "heartbeat.failed", { cause }]);
     expect(tab.of("status")).toEqual([{ type: "status", run: { runId, stalled: true } }]);
   });
 
