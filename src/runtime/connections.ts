@@ -191,7 +191,8 @@ export class Connections {
       },
       turned: (connection, state) => {
         settings.journal.write("debug", "connection.breakerTurned", { connectionId: connection.id, state });
-        connection.send({ type: "status", channel: "connection", state });
+        // Who has not been welcomed gets no frame before the welcome.
+        if (connection.stream !== undefined) connection.send({ type: "status", channel: "connection", state });
         connection.outbox?.nudge();
       },
       outbox: (connection, hub, hello, after) => this.makeOutbox(connection, hub, hello, after),

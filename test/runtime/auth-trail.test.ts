@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Journal } from "../../src/telemetry/journal.ts";
 import { KeptAudit } from "../support/kept-audit.ts";
 import { runtimeUnderTest } from "../support/runtime-under-test.ts";
 
@@ -40,6 +41,20 @@ describe("the trail of a connection", () => {
     const reasons = audit.entries.filter(({ action }) => action === "auth_failed").map(({ details }) => details);
     expect(reasons.map((each) => each?.["reason"])).toEqual(["not_accepted", "no_credential", "no_hello"]);
     for (const tab of [bad, none, silent]) expect([tab.frames, tab.transport.authStates]).toEqual([[], []]);
+  });
+
+  it("shows no frame before the welcome, also when a line without an answer opens its breaker", async () => {
+    const turned: unknown[] = [];
+    const journal: Journal = {
+      write: (_, what, fields) => void (what === "connection.breakerTurned" && turned.push(fields)),
+    };
+    const { clock, open, settle } = await runtimeUnderTest({ heartbeatMs: 200, helloMs: 60_000, journal });
+    const early = await open();
+    early.transport.answersPings = false;
+    await clock.advance(10_000);
+    await settle();
+    expect(turned).toContainEqual({ connectionId: early.connection.id, state: "open" });
+    expect(early.frames).toEqual([]);
   });
 
   it("names the end of a credential, whose it was, and says it on the socket", async () => {
