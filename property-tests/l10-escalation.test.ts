@@ -111,7 +111,7 @@ describe("L10 escalation", () => {
             };
             const escalations = new Escalations({
               ...{ log, clock, alerts, deadlines, supervisor, journal: silentJournal, publicUrl: undefined },
-              rules: new EscalationRules({ ackWaitMs }, channels, () => true),
+              rules: new EscalationRules({ ackWaitMs }, channels, { isOn: () => true, tierOf: () => ({}) }),
               breakers: new Breakers({ supervisor, deadlines, clock }),
               channels: new Map(channels.map((channel) => [channel.name, channel])),
               contacts: new ContactBook(truth),

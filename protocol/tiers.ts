@@ -4,7 +4,7 @@
  */
 import * as z from "zod/mini";
 import { maxDeadlineMs, minDeadlineMs } from "./http.ts";
-import { nameSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
+import { tenantIdSchema, userIdSchema } from "./ids.ts";
 
 export const tierNames = ["free", "early", "mid", "enterprise"] as const;
 export type TierName = (typeof tierNames)[number];
@@ -13,12 +13,12 @@ export const isTierName = (name: string | undefined): name is TierName => tierNa
 const maxCount = 1_000_000;
 const maxWindowBytes = 67_108_864;
 const maxAckWaitMs = 86_400_000;
-const maxChannels = 10;
+const maxChannels = 4;
 
 /** Per second, averaged over ten: so much may come at once. */
 const rate = z.number().check(z.gt(0), z.maximum(maxCount));
 const count = z.int().check(z.minimum(1), z.maximum(maxCount));
-const channels = z.array(nameSchema).check(z.maxLength(maxChannels));
+const channels = z.array(z.enum(["web-push", "webhook", "email", "sms"])).check(z.maxLength(maxChannels));
 const tierName = z.enum(tierNames);
 
 const tierSchema = z.strictObject({

@@ -15,6 +15,7 @@ import type { Flags } from "./flags.ts";
 import type { Settings } from "./options.ts";
 import type { RunHost } from "./run-host.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { UserTerms } from "./user-terms.ts";
 
 export interface EscalatingTerms {
   readonly settings: Settings;
@@ -24,6 +25,7 @@ export interface EscalatingTerms {
   readonly breakers: Breakers;
   readonly contacts: ContactBook;
   readonly flags: Flags;
+  readonly userTerms: UserTerms;
   readonly nextId: () => string;
   readonly saveCursors: () => Promise<void>;
 }
@@ -41,10 +43,13 @@ const switches: Readonly<Record<ChannelName, SwitchName>> = {
   sms: "fallbacks.sms",
 };
 
-export function escalationsOf({ settings, flags, ...terms }: EscalatingTerms): Escalating | undefined {
+export function escalationsOf({ settings, flags, userTerms, ...terms }: EscalatingTerms): Escalating | undefined {
   const { channels, escalation, clock, journal, alerts } = settings;
   if (channels.length === 0) return undefined;
-  const rules = new EscalationRules(escalation, channels, (name, ...user) => flags.isOn(switches[name], ...user));
+  const rules = new EscalationRules(escalation, channels, {
+    isOn: (name, ...user) => flags.isOn(switches[name], ...user),
+    tierOf: (...user) => userTerms.escalationOf(...user),
+  });
   const escalations = new Escalations({
     ...{ ...terms, clock, journal, alerts, rules, publicUrl: escalation.publicUrl },
     channels: new Map(channels.map((channel) => [channel.name, channel])),

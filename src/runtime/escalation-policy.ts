@@ -6,6 +6,7 @@ import type { EscalationPlan } from "../../machines/escalation.ts";
 import type { JsonObject } from "../../protocol/event.ts";
 import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
+import type { TierTerms } from "../../protocol/tiers.ts";
 import type { Channel, ChannelName } from "../fallback/channel.ts";
 import type { RunRecord } from "../log/event-log.ts";
 
@@ -24,7 +25,7 @@ export type CriticalType = (typeof criticalTypes)[number];
 export interface EscalationPolicy {
   /** Units: ms. From the commit to the first call, if no device acknowledges. Default 30,000. */
   readonly ackWaitMs: number;
-  /** The same where somebody waits for a decision. Default 10,000, or `ackWaitMs` if that is less. */
+  /** The same where somebody waits for a decision; never more than it. Default 10,000. */
   readonly approvalAckWaitMs: number;
   /** Rung 4, in this order. Default `web-push`, then `webhook`. */
   readonly emergency: readonly ChannelName[];
@@ -42,11 +43,17 @@ export interface EscalationOptions extends Partial<Pick<EscalationPolicy, "ackWa
    * own `#thread=…` is put behind it.
    */
   readonly publicUrl?: string | undefined;
-  /** What is different for a user, for instance by tier. */
+  /** What is different for a user, on top of what their tier says. */
   readonly policyOf?: ((tenantId: TenantId, userId: UserId) => Partial<EscalationPolicy>) | undefined;
 }
 
-export type IsChannelOn = (channel: ChannelName, tenantId: TenantId, userId: UserId) => boolean;
+/** What operators say of a user. */
+export interface EscalationOperator {
+  /** Whether this channel may be used now. */
+  readonly isOn: (channel: ChannelName, tenantId: TenantId, userId: UserId) => boolean;
+  /** What the user's tier says. */
+  readonly tierOf: (tenantId: TenantId, userId: UserId) => NonNullable<TierTerms["escalation"]>;
+}
 
 export const defaultAckWaitMs = 30_000;
 const defaultApprovalAckWaitMs = 10_000;
@@ -56,25 +63,26 @@ export class EscalationRules {
   private readonly options: EscalationOptions;
   private readonly critical: ReadonlySet<string>;
   private readonly configured: ReadonlySet<ChannelName>;
-  private readonly isOn: IsChannelOn;
+  private readonly operator: EscalationOperator;
 
-  /** `isOn`: whether the operator lets this channel be used for this user now. */
-  constructor(options: EscalationOptions, channels: readonly Channel[], isOn: IsChannelOn) {
+  constructor(options: EscalationOptions, channels: readonly Channel[], operator: EscalationOperator) {
     this.options = options;
-    this.isOn = isOn;
+    this.operator = operator;
     this.critical = new Set(options.critical ?? criticalTypes);
     this.configured = new Set(channels.map(({ name }) => name));
   }
 
   policyOf(stream: StreamKey): EscalationPolicy {
     const { tenantId, userId } = streamOwner(stream);
-    const { ackWaitMs = defaultAckWaitMs, approvalAckWaitMs, policyOf } = this.options;
+    const { approvalAckWaitMs, policyOf } = this.options;
+    const tier = this.operator.tierOf(tenantId, userId);
+    const ackWaitMs = tier.ackWaitMs ?? this.options.ackWaitMs ?? defaultAckWaitMs;
     return {
       ackWaitMs,
-      approvalAckWaitMs: approvalAckWaitMs ?? Math.min(defaultApprovalAckWaitMs, ackWaitMs),
-      emergency: ["web-push", "webhook"],
-      alternative: ["email", "sms"],
-      parallel: false,
+      approvalAckWaitMs: Math.min(approvalAckWaitMs ?? defaultApprovalAckWaitMs, ackWaitMs),
+      emergency: tier.emergency ?? ["web-push", "webhook"],
+      alternative: tier.alternative ?? ["email", "sms"],
+      parallel: tier.parallel ?? false,
       ...policyOf?.(tenantId, userId),
     };
   }
@@ -84,7 +92,7 @@ export class EscalationRules {
     const { emergency, alternative, parallel } = this.policyOf(stream);
     const { tenantId, userId } = streamOwner(stream);
     const there = (names: readonly ChannelName[]) =>
-      names.filter((name) => this.configured.has(name) && this.isOn(name, tenantId, userId));
+      names.filter((name) => this.configured.has(name) && this.operator.isOn(name, tenantId, userId));
     return { emergency: there(emergency), alternative: there(alternative), parallel };
   }
 

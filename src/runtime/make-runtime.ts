@@ -110,7 +110,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const { flags, userTerms, limits } = operatorTerms(log, given, deadlines, options.maxConnectionsPerUser);
   const contacts = new ContactBook(log, given.contacts);
   const escalating = escalationsOf({
-    ...{ settings, log, supervisor, deadlines, breakers, contacts, flags, nextId },
+    ...{ settings, log, supervisor, deadlines, breakers, contacts, flags, userTerms, nextId },
     saveCursors: () => connections.saveCursors(),
   });
   const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);

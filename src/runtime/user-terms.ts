@@ -45,6 +45,11 @@ export class UserTerms {
     return deadlineMs === undefined ? askedMs : Math.min(askedMs ?? deadlineMs, deadlineMs);
   }
 
+  /** Whom to call, and when, if this user does not look. */
+  escalationOf(tenantId: TenantId, userId: UserId): Tier["escalation"] {
+    return this.parts.tiers.of(tenantId, userId).escalation;
+  }
+
   connectionsOf(user: UserPrincipal | undefined): number {
     return this.tierOf(user)?.connections ?? this.parts.settings.maxConnectionsPerUser;
   }

@@ -234,6 +234,32 @@ describe("escalations", () => {
     expect(run.channels.sms.told.map(({ userId }) => userId)).toEqual(["bob"]);
   });
 
+  it("follow the tier of the user, and say of single users what is different", async () => {
+    const run = await house(
+      {
+        tiers: {
+          users: { default: { alice: "free", bob: "early" } },
+          tiers: {
+            free: { escalation: { ackWaitMs: 1_000, emergency: ["webhook"] } },
+            early: { escalation: { emergency: [], alternative: [] } },
+          },
+        },
+      },
+      { policyOf: (_tenantId, userId) => (userId === asUserId("carol") ? { emergency: ["webhook"] } : {}) },
+    );
+    await finishedRun(run);
+    await finishedRun(run, { userId: "bob" });
+    await finishedRun(run, { userId: "carol" });
+    // For whom no channel is meant there is nothing to wait for.
+    expect((await run.rows()).map(({ stream }) => stream)).toEqual(
+      ["alice", "carol"].map((user) => streamKey(defaultTenant, asUserId(user))),
+    );
+    await run.pass(1_100);
+    expect(run.called()).toEqual(["webhook agent_completed"]);
+    await run.pass(ackWaitMs);
+    expect(run.called()).toEqual(["webhook agent_completed", "webhook agent_completed"]);
+  });
+
   it("do not call a channel that its flag has switched off", async () => {
     const run = await house();
     await run.call(run.parts.service.setFlags(publisher, { "fallbacks.webPush": false }));
