@@ -55,6 +55,7 @@ export interface EscalationCounts {
 
 export const allRungsDead = "AllRungsDead";
 export const userUnreachable = "UserUnreachable";
+export const noticeInDoubt = "NoticeInDoubt";
 /** Longer than any channel of ours takes to give up by itself. */
 const callMs = 30_000;
 /** Between two tries to write down what must be, while the log does not answer. */
@@ -199,7 +200,7 @@ export class Climb {
     if (isDoubted) {
       counts.inDoubt += 1;
       alerts.raise({
-        name: "NoticeInDoubt",
+        name: noticeInDoubt,
         severity: "warning",
         summary:
           "A mail was under way when its process ended: nobody knows whether it was sent, and it is not sent again.",

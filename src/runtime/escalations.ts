@@ -8,7 +8,7 @@ import { streamOwner } from "../../protocol/ids.ts";
 import type { Bell, EventLog } from "../log/event-log.ts";
 import type { OutboxRow, OutboxState } from "../log/outbox.ts";
 import type { ClimbTerms, EscalationCounts } from "./escalation-climb.ts";
-import { allRungsDead, Climb, userUnreachable } from "./escalation-climb.ts";
+import { allRungsDead, Climb, noticeInDoubt, userUnreachable } from "./escalation-climb.ts";
 import { noteOf } from "./escalation-note.ts";
 import type { FallbackFigures } from "./runtime-figures.ts";
 import type { WaitingRow } from "./waiting-rows.ts";
@@ -49,6 +49,7 @@ export class Escalations {
   /** Acks since the last look: a page that was read before one does not bring its row back. */
   private readonly ackedLately = new Map<StreamKey, number>();
   private criticalEvents = 0;
+  private doubtsTold = 0;
   private exhausted = 0;
   private isStopped = false;
 
@@ -131,10 +132,13 @@ export class Escalations {
   private async look(): Promise<void> {
     const { log, alerts, journal, saveCursors } = this.terms;
     let [failed, unreachable] = [0, 0];
-    const { rested } = this.counts;
+    const { rested, inDoubt } = this.counts;
     try {
       const before = new Map(this.ackedLately);
       await saveCursors();
+      // It holds from one look to the next: nothing can be done about it but to know.
+      if (inDoubt === this.doubtsTold) alerts.resolve(noticeInDoubt);
+      this.doubtsTold = inDoubt;
       // What was acknowledged before is durable now: the log does not name it any more.
       for (const [stream, upto] of before) if (this.ackedLately.get(stream) === upto) this.ackedLately.delete(stream);
       for (let after: string | null | undefined; after !== null; ) {

@@ -307,6 +307,25 @@ describe("escalations", () => {
     expect((await run.rows()).map(({ stream }) => stream)).toEqual([streamKey(asTenantId("default"), asUserId("bob"))]);
   });
 
+  it("do not send a mail again that a dead process may have sent; the operator hears of it, and not for ever", async () => {
+    const log = memoryLog();
+    const before = await house({ log });
+    before.channels.push.answers = "absent";
+    before.channels.webhook.answers = "absent";
+    before.channels.email.answers = "held";
+    await finishedRun(before);
+    await before.pass(ackWaitMs + 100);
+    expect(before.channels.email.calls.length).toBe(1);
+    // Another process over the same store, and the first one is never heard of again.
+    const after = await house({ log });
+    await after.pass(100);
+    expect(after.called()).toEqual([]);
+    expect((await after.rows()).map(({ state, note }) => [state, JSON.parse(note).inDoubt])).toEqual([["told", true]]);
+    expect(after.alerts.holding.get("NoticeInDoubt")).toMatchObject({ severity: "warning" });
+    await after.pass(61_000);
+    expect(after.alerts.holding.has("NoticeInDoubt")).toBe(false);
+  });
+
   it("wait for a log that is down before they call anybody, and write down then what was told", async () => {
     const log = faultyLog(memoryLog());
     const run = await house({ log });
