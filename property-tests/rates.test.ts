@@ -81,9 +81,11 @@ describe("rates", () => {
   it("keep who comes all the time when a flood of others goes by", () => {
     const rates = new Rates({ mono: () => 0 }, 100);
     for (let turn = 0; turn < 10; turn += 1) rates.take("the one", 1);
+    const waits: number[] = [];
     for (let caller = 0; caller < 10_000; caller += 1) {
       rates.take(`caller ${caller}`, 1);
-      if (caller % 40 === 0) expect(rates.take("the one", 1)).toBeGreaterThan(0);
+      if (caller % 40 === 0) waits.push(rates.take("the one", 1));
     }
+    expect(Math.min(...waits)).toBeGreaterThan(0);
   });
 });

@@ -8,7 +8,7 @@ import { verifyAudit } from "../auth/audit-verify.ts";
 import { auditKey } from "../config-values.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure, UsageError } from "./command-line.ts";
-import { auditKeyVariable } from "./commands.ts";
+import { auditKeyVariable } from "./operator-commands.ts";
 import { readConfig } from "./identity.ts";
 
 const defaultLines = 20;

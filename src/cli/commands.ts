@@ -1,19 +1,9 @@
 /** What each command takes and what its help teaches. Loads nothing: `runcast --help` must be instant. */
 import type { Command } from "./command-line.ts";
+import { auditCommand, vapidCommand } from "./operator-commands.ts";
+import { config, store } from "./shared-flags.ts";
 
 const defaultUrl = "http://127.0.0.1:7420";
-const store = {
-  value: "<url>",
-  about: "sqlite:<file>, or memory:",
-  env: "RUNCAST_STORE",
-  default: "sqlite:./runcast.db",
-} as const;
-const config = {
-  value: "<file>",
-  about: "a JSON file of settings; environment and flags win over it",
-  default: "./runcast.config.json, if it is there",
-} as const;
-
 export const serveCommand: Command = {
   name: "serve",
   summary: "Run the server: log, WebSocket, SSE, HTTP and the console page",
@@ -211,55 +201,6 @@ export const tailCommand: Command = {
     { code: "2", means: "the command line is wrong" },
     { code: "3", means: "the run failed, was cancelled or was interrupted" },
     { code: "130", means: "stopped by SIGINT" },
-  ],
-};
-
-export const auditKeyVariable = "RUNCAST_AUDIT_KEY";
-
-const auditCommand: Command = {
-  name: "audit",
-  summary: "Verify the audit log, or show its last entries",
-  usage: ["verify [--file <file>] [--key-env <variable>] [--after <head>]", "tail [--file <file>] [--lines <count>]"],
-  about: [
-    "verify walks the chain of hashes from the first entry to the last and prints how many there are and the head, or the",
-    "first line that is wrong and how: changed, removed, reordered, cut (at the end), torn (by a crash), no head, no key.",
-    "It reads the files only, and may be run beside the server. Keep a printed head elsewhere: a log that was put back to",
-    "an older state together with its head is whole in itself, and has another one.",
-  ],
-  maxPositionals: 1,
-  flags: {
-    file: { value: "<file>", about: "the audit log", default: "that of the configured server" },
-    "key-env": { value: "<variable>", about: "the variable with the key that seals it", default: auditKeyVariable },
-    after: { value: "<n>:<hash>", about: "verify: the head at which the archived files before these ended" },
-    lines: { value: "<count>", about: "tail: how many entries, at most 1000", default: "20" },
-    store,
-    config,
-  },
-  examples: [
-    { does: "verify, and keep the head elsewhere", line: "runcast audit verify | ssh archive 'cat >> heads'" },
-    { does: "who was not let in lately", line: "runcast audit tail --lines 500 | grep auth_failed" },
-  ],
-  exitCodes: [
-    { code: "0", means: "whole (tail: shown)" },
-    { code: "1", means: "broken, or there is no audit log" },
-    { code: "2", means: "the command line is wrong" },
-  ],
-};
-
-const vapidCommand: Command = {
-  name: "vapid",
-  summary: "Print a new key pair for Web Push",
-  usage: [""],
-  about: [
-    "Prints two settings, for an environment file: the server signs with the private key, pages subscribe with the public",
-    "one. Make a pair once: with another one, every browser must subscribe anew.",
-  ],
-  maxPositionals: 0,
-  flags: {},
-  examples: [{ does: "keep a pair", line: "runcast vapid >> .env" }],
-  exitCodes: [
-    { code: "0", means: "the pair is on stdout" },
-    { code: "2", means: "the command line is wrong" },
   ],
 };
 

@@ -3,6 +3,7 @@ import type { Command } from "../../src/cli/command-line.ts";
 import { readArguments, readDuration, suggestion, UsageError } from "../../src/cli/command-line.ts";
 import { commands, serveCommand } from "../../src/cli/commands.ts";
 import { flagName, settings } from "../../src/config.ts";
+import { channelSettings } from "../../src/fallback/channel-settings.ts";
 
 const command: Command = {
   name: "test",
@@ -67,9 +68,9 @@ describe("command line", () => {
 });
 
 describe("serve's flags", () => {
-  it("are the settings, but for the secrets, with the same variables and defaults", () => {
+  it("are the settings, but for secrets and those of notifications, with the same variables and defaults", () => {
     const expected = Object.entries<(typeof settings)[keyof typeof settings] & { secret?: boolean }>(settings)
-      .filter(([, setting]) => setting.secret !== true)
+      .filter(([name, setting]) => setting.secret !== true && !Object.hasOwn(channelSettings, name))
       .map(([name, setting]) => [flagName(name), setting.env, setting.default === "" ? undefined : setting.default]);
     const offered = Object.entries(serveCommand.flags)
       .filter(([name]) => name !== "demo" && name !== "config")
