@@ -73,9 +73,8 @@ export const serveCommand: Command = {
     },
     tiers: {
       value: "<file|json>",
-      about: "tiers and limits: a JSON file, or the JSON itself",
+      about: "tiers and limits: a JSON file (./runcast.tiers.json, if it is there), or the JSON itself",
       env: "RUNCAST_TIERS",
-      default: "./runcast.tiers.json, if it is there",
     },
     "trusted-proxies": {
       value: "<addresses>",
