@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
- * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, fan-out, idle, resume,
+ * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, modes, fan-out, idle, resume,
  * crash, storm, stalled, start-up; all without a name.
  */
 import { parseArgs } from "node:util";
 import { benchAppend } from "./append.ts";
 import { benchMachine } from "./machine.ts";
+import { benchModes } from "./modes.ts";
 import { measureCrash } from "./wire/crash.ts";
 import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
 import { measureFanOut } from "./wire/fan-out.ts";
@@ -71,6 +72,7 @@ async function fanOut(name: string, work: FanOut): Promise<void> {
 say(`node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`);
 if (wants("machine")) say(await benchMachine());
 if (wants("append")) say(await benchAppend());
+if (wants("modes")) say(await benchModes());
 if (wants("fan-out")) {
   await fanOut("W1", w1);
   await fanOut("W2", w2);

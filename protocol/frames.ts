@@ -7,6 +7,7 @@ import * as z from "zod/mini";
 import type { JsonObject, StreamEvent } from "./event.ts";
 import type { ConnectionId, Cursor, Epoch, Offset, RunId, UserId } from "./ids.ts";
 import { deviceIdSchema, epochSchema, nameSchema, runIdSchema } from "./ids.ts";
+import { maxBatchDelayMs, maxBatchEvents, minBatchDelayMs, minBatchEvents } from "./limits.ts";
 import type { RunView } from "./run-view.ts";
 
 /** The WebSocket subprotocol; a second entry `bearer.<jwt>` may carry the token. */
@@ -33,6 +34,15 @@ export const helloSchema = z.strictObject({
     }),
   ),
   mergeDeltas: z.optional(z.boolean()),
+  batch: z.optional(
+    z.union([
+      z.literal(true),
+      z.strictObject({
+        maxEvents: z.optional(z.int().check(z.minimum(minBatchEvents), z.maximum(maxBatchEvents))),
+        maxDelayMs: z.optional(z.int().check(z.minimum(minBatchDelayMs), z.maximum(maxBatchDelayMs))),
+      }),
+    ]),
+  ),
 });
 
 export const clientFrameSchema = z.discriminatedUnion("type", [

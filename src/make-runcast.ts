@@ -36,7 +36,7 @@ import type { Runcast, RuncastOptions } from "./runcast.ts";
 import { EmbeddedRun } from "./runtime/embedded-run.ts";
 import { eventIds } from "./runtime/event-id.ts";
 import { follow } from "./runtime/follow.ts";
-import type { RuntimeParts } from "./runtime/make-runtime.ts";
+import type { RuntimeParts } from "./runtime/runtime-parts.ts";
 import { Parts, partsLayer } from "./runtime/layer.ts";
 import type { OpenedSpool } from "./runtime/options.ts";
 import type { AlertPlace } from "./telemetry/alert-keep.ts";

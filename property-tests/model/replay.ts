@@ -14,7 +14,7 @@ import type { Cursor } from "../../protocol/ids.ts";
 import { asRunId, asTenantId, asUserId, streamKey } from "../../protocol/ids.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import type { Connection } from "../../src/runtime/runtime.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";

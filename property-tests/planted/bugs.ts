@@ -266,7 +266,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "acks-lost",
     foundAt: 69,
     says: "acks that the log did not take are forgotten",
-    edits: [edit(connections, "for (const [key, cursor] of cursors) this.keepUnsaved(key, cursor);", "")],
+    edits: [edit("src/runtime/unsaved-cursors.ts", "for (const cursor of cursors) this.note(cursor);", "")],
   },
   {
     name: "parent-before-child",

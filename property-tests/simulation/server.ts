@@ -8,7 +8,7 @@ import { MixedScheduler } from "effect/Scheduler";
 import { asTenantId, asUserId, streamKey } from "../../protocol/ids.ts";
 import type { UserPrincipal } from "../../src/auth/principal.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import type { RuntimeService } from "../../src/runtime/runtime.ts";
 import type { Journal } from "../../src/telemetry/journal.ts";

@@ -189,7 +189,12 @@ export const settings = (
     isBegun: fc.constantFrom(true, true, true, false),
     onIllegal: fc.constantFrom(...(over.onIllegal ?? (["reject", "repair"] as const))),
     devices: fc.array(
-      fc.record({ user: fc.nat(1), want: fc.constantFrom("all", "all", "deltas"), merge: fc.boolean() }),
+      fc.record({
+        user: fc.nat(1),
+        want: fc.constantFrom("all", "all", "deltas"),
+        merge: fc.boolean(),
+        batch: fc.boolean(),
+      }),
       { minLength: 1, maxLength: 4 },
     ),
   });

@@ -18,7 +18,7 @@ import { Unauthenticated } from "../../src/errors.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { errorBody, refusalOf } from "../../src/refusal.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import type { Connection } from "../../src/runtime/runtime.ts";
 import type { ManualClock } from "../../src/testing/manual-clock.ts";

@@ -9,7 +9,7 @@ import type { OnIllegal, Profile } from "../../protocol/http.ts";
 import { asRunId } from "../../protocol/ids.ts";
 import { isExpected } from "../../src/errors.ts";
 import { memoryLog } from "../../src/log/memory.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
 import { publisher, userOf } from "../../test/support/runtime-under-test.ts";
@@ -26,7 +26,12 @@ export interface WorldSettings {
   readonly onIllegal: OnIllegal;
   /** Whether the search begins with all runs started and all devices connected. */
   readonly isBegun: boolean;
-  readonly devices: readonly { readonly user: number; readonly want: "all" | "deltas"; readonly merge: boolean }[];
+  readonly devices: readonly {
+    readonly user: number;
+    readonly want: "all" | "deltas";
+    readonly merge: boolean;
+    readonly batch: boolean;
+  }[];
 }
 
 export type EventOf = (mark: string) => { readonly type: string; readonly data: object };
@@ -89,10 +94,11 @@ export class World {
       })),
     );
     this.devices = settings.devices.map(
-      ({ user, want, merge }, index) =>
+      ({ user, want, merge, batch }, index) =>
         new Device(users[user % users.length] ?? "ann", {
           device: `d${index}`,
           mergeDeltas: merge,
+          ...(batch && { batch: true as const }),
           ...(want === "deltas" && { want: { types: ["agent_delta", "x.mail"] } }),
         }),
     );

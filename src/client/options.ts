@@ -26,6 +26,11 @@ export interface ConnectOptions {
   readonly want?: Want;
   /** Whether the server may join the deltas of one message when we lag behind. Default true. */
   readonly mergeDeltas?: boolean;
+  /**
+   * Ask for batches: fewer, larger frames for lines where each one costs. At most so many events (5–20) that wait for each
+   * other so long (50–100 ms); fewer and shorter while the line is well. Default: as the server says for this user.
+   */
+  readonly batch?: HelloFrame["batch"];
   /** False: wait for `start()`. Default true. */
   readonly autoStart?: boolean;
   /** How many runs that are over stay in `runs()`. Default 200. */
@@ -42,7 +47,7 @@ export interface TokenRequest {
 }
 export type TokenAnswer = string | null | undefined;
 
-export type HelloOptions = Pick<HelloFrame, "device" | "want" | "mergeDeltas">;
+export type HelloOptions = Pick<HelloFrame, "device" | "want" | "mergeDeltas" | "batch">;
 
 const defaultMaxEndedRuns = 200;
 
@@ -56,7 +61,7 @@ export interface Settings {
 
 /** `Fails` TypeError: there is no WebSocket on this platform, and none was given. */
 export function settingsOf(options: ConnectOptions): Settings {
-  const { device, want, mergeDeltas } = options;
+  const { device, want, mergeDeltas, batch } = options;
   const WebSocket = options.WebSocket ?? globalThis.WebSocket;
   if (typeof WebSocket !== "function") throw new TypeError("this platform has no WebSocket: pass one as an option");
   return {
@@ -68,6 +73,7 @@ export function settingsOf(options: ConnectOptions): Settings {
       ...(device !== undefined && { device }),
       ...(want !== undefined && { want }),
       ...(mergeDeltas !== undefined && { mergeDeltas }),
+      ...(batch !== undefined && { batch }),
     },
   };
 }

@@ -12,6 +12,7 @@ import { asConnectionId, asDeviceId } from "../../protocol/ids.ts";
 import type { RunView } from "../../protocol/run-view.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { AckWaiters } from "./ack-waiters.ts";
+import type { Batching } from "./batching.ts";
 import { watchClock } from "./clock-jumps.ts";
 import type { Commands } from "./commands.ts";
 import { connectionBreakerDefaults } from "./connection-breaker.ts";
@@ -41,6 +42,7 @@ export interface ConnectionsTerms extends Doors {
   readonly settings: Settings;
   readonly userTerms: UserTerms;
   readonly limits: Limits;
+  readonly batching: Batching;
   readonly supervisor: Supervisor;
   readonly deadlines: Deadlines;
   readonly hubs: Hubs;
@@ -207,7 +209,7 @@ export class Connections {
   private makeOutbox(connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset): Outbox {
     const { settings, userTerms, supervisor, deadlines } = this.terms;
     const delivery = supervisor.spawn(deliveryMachine).start();
-    return new Outbox(
+    const outbox = new Outbox(
       {
         hub,
         log: settings.log,
@@ -227,6 +229,8 @@ export class Connections {
       },
       after,
     );
+    this.terms.batching.join(connection, hub, outbox, hello.batch);
+    return outbox;
   }
 
   private settle(connection: UserConnection, stream: StreamKey): void {

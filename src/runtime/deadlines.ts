@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../platform/clock.ts";
 
-const tickMs = 50;
+const defaultTickMs = 50;
 
 export interface Deadline {
   /** Moves it. Cheap: a later time costs nothing until the old one comes up. One that has fired fires again. */
@@ -42,6 +42,7 @@ class Entry implements Deadline {
 
 export class Deadlines {
   private readonly clock: Clock;
+  private readonly tickMs: number;
   private readonly slots = new Map<number, Set<Entry>>();
   private cancelTimer: (() => void) | undefined;
   private timerSlot = Number.POSITIVE_INFINITY;
@@ -49,8 +50,9 @@ export class Deadlines {
   private readonly onBug: (cause: unknown) => void;
 
   /** `onBug` hears of a task that threw: one broken deadline must not stop the wheel for all others. */
-  constructor(clock: Clock, onBug: (cause: unknown) => void) {
+  constructor(clock: Clock, onBug: (cause: unknown) => void, tickMs = defaultTickMs) {
     this.clock = clock;
+    this.tickMs = tickMs;
     this.onBug = onBug;
   }
 
@@ -74,7 +76,7 @@ export class Deadlines {
   /** @internal */
   place(entry: Entry): void {
     this.remove(entry);
-    const slot = Math.ceil(entry.dueMono / tickMs);
+    const slot = Math.ceil(entry.dueMono / this.tickMs);
     entry.slot = slot;
     const there = this.slots.get(slot);
     if (there) there.add(entry);
@@ -95,7 +97,7 @@ export class Deadlines {
     if (this.stopped) return;
     this.cancelTimer?.();
     this.timerSlot = slot;
-    this.cancelTimer = this.clock.after(Math.max(slot * tickMs - this.clock.mono(), 0), () => this.fire());
+    this.cancelTimer = this.clock.after(Math.max(slot * this.tickMs - this.clock.mono(), 0), () => this.fire());
   }
 
   private run(entry: Entry): void {
@@ -108,7 +110,7 @@ export class Deadlines {
 
   private fire(): void {
     const nowMono = this.clock.mono();
-    const upto = Math.floor(nowMono / tickMs);
+    const upto = Math.floor(nowMono / this.tickMs);
     this.timerSlot = Number.POSITIVE_INFINITY;
     const due: Entry[] = [];
     // Slots are few (one per tick that holds anything), so a scan is cheaper than an ordered structure.

@@ -38,12 +38,15 @@ export function eventObject(event: StoredEvent): StreamEvent {
 export const maxFrame: ReadLimit = { maxEvents: 128, maxBytes: 32 * 1_024 };
 
 /** Events in the parts that leave as frames. */
-export function inFrames(events: readonly StoredEvent[]): readonly (readonly StoredEvent[])[] {
+export function inFrames(
+  events: readonly StoredEvent[],
+  maxEvents = maxFrame.maxEvents,
+): readonly (readonly StoredEvent[])[] {
   const parts: (readonly StoredEvent[])[] = [];
   let start = 0;
   let bytes = 0;
   for (const [at, { data }] of events.entries()) {
-    if (at > start && (at - start >= maxFrame.maxEvents || bytes + data.length > maxFrame.maxBytes)) {
+    if (at > start && (at - start >= maxEvents || bytes + data.length > maxFrame.maxBytes)) {
       parts.push(events.slice(start, at));
       start = at;
       bytes = 0;
@@ -95,4 +98,19 @@ export function mergeDeltas(events: readonly StoredEvent[]): readonly StoredEven
   }
   close();
   return merged;
+}
+
+const toolCallOf = ({ data }: StoredEvent): unknown => (parseTrusted(data) as { toolCallId?: unknown }).toolCallId;
+
+/** Of neighbouring progress of one tool call the newest: it says all that those before it say (L9). Only neighbours. */
+export function newestProgress(events: readonly StoredEvent[]): readonly StoredEvent[] {
+  const isSame = (one: StoredEvent | undefined, next: StoredEvent): boolean =>
+    one?.type === "tool_progress" &&
+    next.type === "tool_progress" &&
+    one.runId === next.runId &&
+    toolCallOf(one) === toolCallOf(next);
+  return events.filter((event, at) => {
+    const next = events[at + 1];
+    return next === undefined || !isSame(event, next);
+  });
 }

@@ -40,6 +40,7 @@ export function guardedLog(settings: GivenSettings, breakers: Breakers, hooks: G
   return {
     log: {
       ...(spooled ?? watched),
+      isShared: settings.log.isShared,
       health: () => ({ ...watched.health(), ...(spooled?.spoolHealth() ?? noSpool) }),
     },
     recover: async () => spooled?.recover(),

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer";
 import { LogUnavailable } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { EventLogTag } from "../log/layer.ts";
-import type { RuntimeParts } from "./make-runtime.ts";
+import type { RuntimeParts } from "./runtime-parts.ts";
 import { makeRuntime } from "./make-runtime.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { Runtime } from "./runtime.ts";

@@ -12,7 +12,7 @@ import { AlertBoard } from "../telemetry/alert-board.ts";
 import { AlertCarrier } from "../telemetry/alert-carrier.ts";
 import { AlertKeep } from "../telemetry/alert-keep.ts";
 import { AlertWatch } from "../telemetry/alert-watch.ts";
-import type { Alerts } from "../telemetry/alerts.ts";
+import type { AlertSink, Alerts } from "../telemetry/alerts.ts";
 import type { Breakers } from "./breakers.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FacadeCalls } from "./facade-calls.ts";
@@ -45,6 +45,8 @@ export interface LookoutTerms {
   /** Undefined: there is no channel to tell anybody by. */
   readonly fallback: () => FallbackFigures | undefined;
   readonly connectionBreakers: () => RuntimeFigures["connectionBreakers"];
+  /** Whether an operator lets alerts be sent. The journal has them in any case. */
+  readonly isAlertOn: () => boolean;
   readonly refusals: () => RuntimeFigures["refusals"];
   readonly facadeCalls: FacadeCalls;
 }
@@ -62,8 +64,12 @@ export class Lookout {
     this.terms = terms;
     const { given, log, deadlines, breakers, runs } = terms;
     const { clock, journal, alertSinks, alertPlace } = given;
+    const gated = (sink: AlertSink): AlertSink => ({
+      name: sink.name,
+      send: async (...told) => (terms.isAlertOn() ? sink.send(...told) : undefined),
+    });
     const carrierOf = (sink: (typeof alertSinks)[number]): AlertCarrier =>
-      new AlertCarrier({ sink, breaker: breakers.of("system-alert"), deadlines, journal });
+      new AlertCarrier({ sink: gated(sink), breaker: breakers.of("system-alert"), deadlines, journal });
     this.board = new AlertBoard({
       clock,
       deadlines,

@@ -6,14 +6,14 @@ import * as Effect from "effect/Effect";
 import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
-import type { EventLog, RunRecord } from "../log/event-log.ts";
+import type { RunRecord } from "../log/event-log.ts";
 import { tracedLog } from "../log/traced-log.ts";
-import type { Alerts } from "../telemetry/alerts.ts";
 import { Traces } from "../telemetry/traces.ts";
 import { answer as answerTo } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { auditPage } from "./audit-view.ts";
 import { BreakerDesk } from "./breaker-desk.ts";
+import { Batching } from "./batching.ts";
 import { Breakers } from "./breakers.ts";
 import { Commands } from "./commands.ts";
 import { troublesOf, turnTeller } from "./concerning.ts";
@@ -29,7 +29,6 @@ import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
 import { FacadeCalls } from "./facade-calls.ts";
 import { flagCalls } from "./flag-calls.ts";
-import type { Flags } from "./flags.ts";
 import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
 import { type GuardedLogHooks, guardedLog } from "./guarded-log.ts";
 import { Hubs } from "./hub.ts";
@@ -48,6 +47,7 @@ import { Reads } from "./reads.ts";
 import { Retention } from "./retention.ts";
 import { revocationCalls } from "./revocation-calls.ts";
 import { Runs } from "./runs.ts";
+import type { RuntimeParts } from "./runtime-parts.ts";
 import type { RuntimeService } from "./runtime.ts";
 import { statsOf } from "./runtime-stats.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -56,34 +56,14 @@ import { Views } from "./views.ts";
 
 /** How long a drain waits for the log before it says goodbye to the users. */
 const drainWriteMs = 2_000;
-export interface RuntimeParts {
-  readonly service: RuntimeService;
-  readonly runs: Runs;
-  readonly supervisor: Supervisor;
-  readonly breakers: Breakers;
-  readonly facadeCalls: FacadeCalls;
-  readonly flags: Flags;
-  /** Reads what must be known before the doors open. Call it before `start`; it never rejects. */
-  readonly prepare: () => Promise<void>;
-  /** Where whoever notices something raises it. */
-  readonly alerts: Alerts;
-  /** As every part of it reads and writes it. */
-  readonly log: EventLog;
-  /** Before `start`: takes up what a former process has left in the spool. Fails: `LogUnavailable`. */
-  readonly recover: () => Promise<void>;
-  /**
-   * Opens the doors. The store's unfinished runs are looked through behind them: `onOrphan` hears of each that was left
-   * behind; the answer resolves after the last and never rejects.
-   */
-  readonly start: (onOrphan?: (record: RunRecord) => void) => Promise<void>;
-}
 
 export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const given = settingsOf(options);
   const { clock } = given;
   const traces = given.tracer && new Traces(given.tracer, given.journal);
   const supervisor = new Supervisor();
-  const deadlines = new Deadlines(clock, (cause) => given.journal.write("error", "deadline.failed", { cause }));
+  const onBug = (cause: unknown): void => given.journal.write("error", "deadline.failed", { cause });
+  const deadlines = new Deadlines(clock, onBug);
   const breakers = new Breakers({
     supervisor,
     deadlines,
@@ -102,6 +82,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
     ...{ runs: () => runs.all(), endings: () => connections.endings },
     ...{ connectionBreakers: () => breakerDesk.countConnections(), refusals: () => limits.refusals },
+    isAlertOn: () => flags.isOn("fallbacks.alert"),
     fallback: () => escalating?.escalations.figures,
     facadeCalls,
   });
@@ -134,12 +115,15 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const commands = new Commands(settings, limits, access, approvals, runs.policy);
   const troubles = () => troublesOf(breakers);
   const doors = doorsOf({ ...settings, log, deadlines });
+  const modeOf = (...run: Parameters<Runs["atHand"]>) => runs.atHand(...run)?.run.record.mode;
+  const batching = new Batching({ clock, onBug, userTerms, modeOf });
   const connections = new Connections({
-    ...{ ...parts, limits, hubs, views, commands, troubles, ...doors },
+    ...{ ...parts, limits, batching, hubs, views, commands, troubles, ...doors },
     onAcked: (stream, upto) => escalating?.escalations.acked(stream, upto),
   });
   const dropNotices = async (stream: StreamKey) => escalating?.escalations.dropOf(stream);
   const breakerDesk = new BreakerDesk(breakers, connections, given.auditLog);
+  flags.onChange(() => batching.rethink(connections.each()));
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
   const retention = new Retention({ ...settings, deadlines, saveCursors });
@@ -241,6 +225,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       retention.stop();
       await lookout.close();
       deadlines.stop();
+      batching.stop();
       await rest();
       supervisor.tell({ type: "drain.finished" });
     }),

@@ -10,7 +10,8 @@ import type { deliveryMachine } from "../../machines/delivery.ts";
 import type { Want } from "../../protocol/frames.ts";
 import type { Offset } from "../../protocol/ids.ts";
 import type { EventLog, ReadLimit, Slice, StoredEvent } from "../log/event-log.ts";
-import { encodeFrame, eventsFrame, eventText, inFrames, mergeDeltas } from "./frames.ts";
+import type { Batcher } from "./batcher.ts";
+import { encodeFrame, eventsFrame, eventText, inFrames, mergeDeltas, newestProgress } from "./frames.ts";
 import type { StreamHub } from "./hub.ts";
 import type { EncodedFrame, Transport } from "./transport.ts";
 import type { Window } from "./unacked.ts";
@@ -67,6 +68,8 @@ export class Outbox {
   /** The frame whose ack is timed, up to here; 0: none. One at a time is sample enough. */
   private timedUpto: Offset = 0;
   private timedMono = 0;
+  /** Events wait for each other. Undefined: each commit leaves at once. */
+  private batcher: Batcher | undefined;
   private readonly unacked: Unacked;
   private readonly context: OutboxContext;
 
@@ -96,6 +99,12 @@ export class Outbox {
     return this.unacked.share;
   }
 
+  /** From here on events wait for each other, or do not. */
+  batchBy(batcher: Batcher | undefined): void {
+    this.batcher?.stop();
+    this.batcher = batcher;
+  }
+
   /** Its connection is gone, or its socket took nothing. */
   get hasEnded(): boolean {
     return this.mode === "ended";
@@ -104,6 +113,7 @@ export class Outbox {
   /** Sends what there is to send and what the window allows. */
   pump(): void {
     const { hub } = this.context;
+    if (this.batcher !== undefined && this.mode === "live" && this.batcher.holds(this.scanned)) return;
     if (this.mode === "blocked") {
       if (!this.hasRoom()) return this.fallBehind();
       this.turn("replaying");
@@ -140,6 +150,7 @@ export class Outbox {
   end(): void {
     if (this.mode === "ended") return;
     this.mode = "ended";
+    this.batcher?.stop();
     this.unacked.clear();
     this.context.hub.wake(this);
     this.context.delivery.send({ type: "connection.closed" });
@@ -149,6 +160,10 @@ export class Outbox {
   private hasRoom(): boolean {
     const { gate, transport } = this.context;
     return !this.unacked.isFull && gate.lets && transport.bufferedBytes < maxBufferedBytes;
+  }
+
+  private get merges(): boolean {
+    return this.lagging || this.batcher !== undefined;
   }
 
   private room(): ReadLimit {
@@ -170,7 +185,7 @@ export class Outbox {
   private sendFromMemory(): boolean {
     const { hub, want } = this.context;
     const room = this.room();
-    if (want === undefined && !this.lagging && this.scanned === this.sentUpto) {
+    if (want === undefined && !this.merges && this.scanned === this.sentUpto) {
       const shared = hub.frameAfter(this.scanned);
       if (shared === undefined) return false;
       if (shared.eventCount <= room.maxEvents && shared.frame.bytes.length <= room.maxBytes) {
@@ -189,8 +204,8 @@ export class Outbox {
   private sendEvents(events: readonly StoredEvent[], upto: Offset): void {
     if (upto <= this.scanned) return;
     const wanted = this.context.want === undefined ? events : events.filter((event) => this.wants(event));
-    const out = this.lagging && this.context.mergeDeltas ? mergeDeltas(wanted) : wanted;
-    for (const part of inFrames(out)) {
+    const out = this.merges && this.context.mergeDeltas ? mergeDeltas(newestProgress(wanted)) : wanted;
+    for (const part of inFrames(out, this.mode === "live" ? this.batcher?.maxEvents : undefined)) {
       // What was left out behind the last event is covered with it.
       const isLast = part.at(-1) === out.at(-1);
       this.send(part.map(eventText), isLast ? upto : (part.at(-1)?.offset ?? upto), part.length);

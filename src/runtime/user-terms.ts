@@ -1,8 +1,11 @@
 /** What holds for one user now: by tier, where flags have no say. Asked anew each time: a changed flag needs no restart. */
 import type { ContaminationPolicy } from "../../protocol/flags.ts";
+import type { HelloFrame } from "../../protocol/frames.ts";
 import type { Mode } from "../../protocol/http.ts";
 import type { TenantId, UserId } from "../../protocol/ids.ts";
+import { maxBatchDelayMs, maxBatchEvents } from "../../protocol/limits.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
+import type { BatchTerms } from "./batcher.ts";
 import type { Owner } from "./contamination.ts";
 import type { Flags } from "./flags.ts";
 import type { Settings } from "./options.ts";
@@ -43,6 +46,18 @@ export class UserTerms {
   deadlineOf(tenantId: TenantId, userId: UserId, askedMs: number | undefined): number | undefined {
     const { deadlineMs } = this.parts.tiers.of(tenantId, userId);
     return deadlineMs === undefined ? askedMs : Math.min(askedMs ?? deadlineMs, deadlineMs);
+  }
+
+  /** How a connection of this user batches, that asked for it or did not. Undefined: not at all. */
+  batchingOf(user: UserPrincipal, asked: HelloFrame["batch"]): BatchTerms | undefined {
+    const { flags, tiers } = this.parts;
+    const flag = flags.valueOf("batching", user);
+    const how = flag === "asked" ? tiers.of(user.tenantId, user.userId, user.tier).batching : flag;
+    if (how === "off" || (how === "asked" && asked === undefined)) return undefined;
+    // Performance mode waits for nothing.
+    if (this.modeOf(user.tenantId, user.userId) === "performance") return undefined;
+    const { maxEvents = maxBatchEvents, maxDelayMs = maxBatchDelayMs } = typeof asked === "object" ? asked : {};
+    return { maxEvents, maxDelayMs, isAdaptive: how !== "on" };
   }
 
   /** Whom to call, and when, if this user does not look. */

@@ -9,7 +9,7 @@ import { jwtAuthenticator } from "../../src/auth/jwt.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import type { House } from "../gateway/support/house.ts";
 import { openHouse, secret, token } from "../gateway/support/house.ts";
 import { launchChromium } from "../support/chromium.ts";

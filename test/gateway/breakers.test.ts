@@ -4,7 +4,7 @@ import type { AuditEntry } from "../../src/auth/audit-log.ts";
 import { silentAuditLog } from "../../src/auth/audit-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
-import type { RuntimeParts } from "../../src/runtime/make-runtime.ts";
+import type { RuntimeParts } from "../../src/runtime/runtime-parts.ts";
 import { userOf } from "../support/runtime-under-test.ts";
 import type { House } from "./support/house.ts";
 import { keys, openHouse, token } from "./support/house.ts";

@@ -237,6 +237,37 @@ describe("performanceMode", () => {
   });
 });
 
+describe("contaminationPolicy", () => {
+  const foreign = [{ type: "x.note", data: { userId: "mallory", text: "hi" } }];
+  it("refuses or cleans by tenant, from the moment that it changes", async () => {
+    const { flags, start, publish, log } = await operated();
+    const run = await start();
+    await expect(publish(run.runId, run.fence, foreign)).rejects.toMatchObject({ _tag: "Contaminated" });
+    await flags.set({ contaminationPolicy: { default: "refuse", tenants: { default: "sanitize" } } }, "app");
+    await publish(run.runId, run.fence, foreign);
+    const [, kept] = await log.readRun("default" as never, run.runId as never, 0, { maxEvents: 9, maxBytes: 9_999 });
+    expect(kept?.data).toBe(JSON.stringify({ text: "hi" }));
+    await flags.set({ contaminationPolicy: null }, "app");
+    await expect(publish(run.runId, run.fence, foreign)).rejects.toMatchObject({ _tag: "Contaminated" });
+  });
+});
+
+describe("fallbacks.alert", () => {
+  it("keeps alerts from being sent, and not from being held", async () => {
+    const sent: string[] = [];
+    const send = async (told: readonly { readonly name: string }[]) => void sent.push(...told.map(({ name }) => name));
+    const { parts, clock } = await runtimeUnderTest({ alertSinks: [{ name: "pager", send }] });
+    await parts.flags.set({ "fallbacks.alert": false }, "app");
+    parts.alerts.raise({ name: "Quiet", severity: "critical", summary: "s" });
+    await clock.advance(60_000);
+    expect(sent).toEqual([]);
+    await parts.flags.set({ "fallbacks.alert": true }, "app");
+    parts.alerts.raise({ name: "Loud", severity: "critical", summary: "s" });
+    await clock.advance(60_000);
+    expect(sent).toContain("Loud");
+  });
+});
+
 describe("the calls on flags", () => {
   it("are for admins", async () => {
     const { parts, call } = await operated();
