@@ -45,6 +45,11 @@ const patterns = {
     allowTypeImports: true,
     message: oneAuthority,
   },
+  doors: {
+    regex: "/gateway/(websocket|sse)(-transport)?(\\.ts|\\.js)?$",
+    allowTypeImports: true,
+    message: oneAuthority,
+  },
 } satisfies Record<string, PatternBan>;
 
 type Ban = keyof typeof modules | keyof typeof patterns;
@@ -94,7 +99,7 @@ const ambient = { "no-restricted-globals": "off", "runcast/ambient-time": "off" 
 
 export default defineConfig({
   plugins: ["typescript", "import", "unicorn", "oxc", "promise", "vitest"],
-  jsPlugins: ["./scripts/lint/ambient-time.js"],
+  jsPlugins: ["./scripts/lint/ambient-time.js", "./scripts/lint/one-authority.js"],
   options: { typeAware: true, reportUnusedDisableDirectives: "error" },
   ignorePatterns: ["dist", "coverage", "reports", "**/generated"],
   categories: { correctness: "error" },
@@ -134,6 +139,7 @@ export default defineConfig({
         "no-console": "error",
         "max-lines": ["error", { max: 250, skipBlankLines: true, skipComments: true }],
         "runcast/ambient-time": "error",
+        "authority/no-forgery": "error",
         "no-restricted-globals": ["error", ...clockGlobals],
         "no-restricted-properties": ["error", ...clockProperties, parse, mint],
         "no-restricted-imports": imports(),
@@ -168,7 +174,10 @@ export default defineConfig({
         "no-restricted-imports": imports(["timers", "timersPromises", "perfHooks", "crypto"]),
       },
     },
-    { files: ["src/gateway/**"], rules: { "no-restricted-imports": imports(["ws", "http", "https", "http2", "net"]) } },
+    {
+      files: ["src/gateway/**"],
+      rules: { "no-restricted-imports": imports(["ws", "http", "https", "http2", "net", "doors"]) },
+    },
     // The one way out to URLs that are not ours alone, and what judges where it leads.
     {
       files: ["src/fallback/**"],

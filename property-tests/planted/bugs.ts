@@ -305,6 +305,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "owner-unasked",
     seenBy: "isolation",
+    foundAt: 11,
     says: "the gate lets users touch any run of their tenant",
     edits: [
       edit(
@@ -329,6 +330,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "approval-of-anybody",
     seenBy: "isolation",
+    foundAt: 6,
     says: "an approval is looked for in the whole tenant, and the newest of that name is found",
     edits: [
       edit(
@@ -341,12 +343,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "ack-of-anybody",
     seenBy: "isolation",
+    foundAt: 17,
     says: "an ack beside the stream is taken for any connection",
     edits: [
       edit(
         "src/runtime/make-runtime.ts",
-        "if (connection?.stream !== streamKey(caller.tenantId, caller.userId))",
-        "if (connection === undefined || caller.userId.length === 0 || streamKey(caller.tenantId, caller.userId).length === 0)",
+        "if (connection.stream !== streamKey(caller.tenantId, caller.userId)) throw foreignThing",
+        "if (caller.userId.length === 0) throw foreignThing",
       ),
     ],
   },
@@ -365,6 +368,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "page-counts-all",
     seenBy: "isolation",
+    foundAt: 23,
     says: "a page of a user's runs is named by how many runs there are of all users",
     edits: [edit("src/log/memory.ts", "place: query.stream === undefined ? place : record.firstOffset,", "place,")],
   },

@@ -254,7 +254,7 @@ const waiting = {
   events: [{ type: "agent_suspended", data: { reason: "r", approvals: [{ approvalId: "p" }] } }],
 };
 const begun: readonly Act[] = [
-  act("start 0", (world, side) => world.start(side, 0, { leaseMs: 60_000, onIllegal: "quarantine" })),
+  act("start 0", (world, side) => world.start(side, 0, { leaseMs: 3_000, onIllegal: "quarantine" })),
   act("start 1", (world, side) => world.start(side, 1, { leaseMs: 60_000 })),
   ...answers(4),
   act("suspend 1", (world, side) => world.publish(side, world.parties[side].runIds[1] ?? "", undefined, waiting)),

@@ -4,6 +4,7 @@ import { isAccessOver } from "../../protocol/close-codes.ts";
 import { decodeServerFrame } from "../../protocol/server-frame.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
+import { requireAuthority } from "../runtime/transport.ts";
 
 const lineEnd = Buffer.from("\n\n");
 
@@ -27,7 +28,8 @@ export class SseTransport implements Transport {
     return this.response.writableLength;
   }
 
-  write(_authority: BroadcastAuthority, frame: EncodedFrame): boolean {
+  write(authority: BroadcastAuthority, frame: EncodedFrame): boolean {
+    requireAuthority(authority);
     if (!this.isOpen) return false;
     if (frame.name === "welcome") this.learnEpoch(frame);
     const id = frame.upto === undefined || this.epoch === undefined ? "" : `id: ${this.epoch}:${frame.upto}\n`;
@@ -35,7 +37,8 @@ export class SseTransport implements Transport {
     return true;
   }
 
-  close(_authority: BroadcastAuthority, code: number, reason: string): void {
+  close(authority: BroadcastAuthority, code: number, reason: string): void {
+    requireAuthority(authority);
     this.connection = undefined;
     if (!this.isOpen) return;
     // Who may not read on gets nothing of what still waits for a slow reader.
@@ -48,7 +51,8 @@ export class SseTransport implements Transport {
   }
 
   /** The other side can only be heard by its silence: comments keep the line open instead. */
-  ping(_authority: BroadcastAuthority): void {
+  ping(authority: BroadcastAuthority): void {
+    requireAuthority(authority);
     this.comment();
   }
 

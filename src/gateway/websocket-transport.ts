@@ -8,6 +8,7 @@ import { isAccessOver } from "../../protocol/close-codes.ts";
 import { atEndOfTurn } from "../platform/turn.ts";
 import type { Connection } from "../runtime/runtime.ts";
 import type { BroadcastAuthority, EncodedFrame, Transport } from "../runtime/transport.ts";
+import { requireAuthority } from "../runtime/transport.ts";
 import type { PendingSockets } from "./pending-sockets.ts";
 
 /** RFC 6455 §5.2: FIN and the text opcode; never masked, never compressed. */
@@ -109,7 +110,8 @@ export class WebSocketTransport implements Transport {
     return this.socket.writableLength;
   }
 
-  write(_authority: BroadcastAuthority, frame: EncodedFrame): boolean {
+  write(authority: BroadcastAuthority, frame: EncodedFrame): boolean {
+    requireAuthority(authority);
     const { socket } = this;
     if (!this.isOpen || !socket.writable) return false;
     if (frame.name === "welcome") {
@@ -129,7 +131,8 @@ export class WebSocketTransport implements Transport {
     this.countAnswer(shortHeaderBytes + data.length);
   }
 
-  close(_authority: BroadcastAuthority, code: number, reason: string): void {
+  close(authority: BroadcastAuthority, code: number, reason: string): void {
+    requireAuthority(authority);
     // Who ends it knows that it is gone.
     this.connection = undefined;
     this.end(code, reason);
@@ -142,7 +145,8 @@ export class WebSocketTransport implements Transport {
     connection?.closed();
   }
 
-  ping(_authority: BroadcastAuthority): void {
+  ping(authority: BroadcastAuthority): void {
+    requireAuthority(authority);
     if (this.isOpen) this.webSocket?.ping();
   }
 

@@ -17,6 +17,15 @@ export class BroadcastAuthority {
   get isMinted(): boolean {
     return this.#minted;
   }
+  /** Whether it is one, whatever the compiler was made to believe. */
+  static isOne(value: unknown): boolean {
+    return typeof value === "object" && value !== null && #minted in value;
+  }
+}
+
+/** What a transport asks before a byte leaves. Fails: throws `TypeError` for what no supervisor holds. */
+export function requireAuthority(authority: BroadcastAuthority): void {
+  if (!BroadcastAuthority.isOne(authority)) throw new TypeError("only the supervisor writes to a transport (L12)");
 }
 
 /** A frame as bytes, encoded once for everybody who gets it. */

@@ -1,7 +1,12 @@
 import { describe, expect, it } from "vitest";
+import type { ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import * as ws from "ws";
-import { textFrameBytes } from "../../src/gateway/websocket-transport.ts";
+import { PendingSockets } from "../../src/gateway/pending-sockets.ts";
+import { SseTransport } from "../../src/gateway/sse-transport.ts";
+import { textFrameBytes, WebSocketTransport } from "../../src/gateway/websocket-transport.ts";
+import { BroadcastAuthority } from "../../src/runtime/transport.ts";
 
 /** The package exports its parser; its types do not. */
 const { Receiver } = ws as unknown as { readonly Receiver: new (options: { readonly isServer: boolean }) => Writable };
@@ -26,5 +31,27 @@ describe("a frame on the wire", () => {
     const payload = Buffer.from("héllo");
     textFrameBytes(payload);
     expect(payload.toString("utf8")).toBe("héllo");
+  });
+});
+
+describe("a transport (L12)", () => {
+  const frame = { name: "events", bytes: Buffer.from("{}") };
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["null", null],
+    ["an object that looks like one", { isMinted: true }],
+    ["an heir of its prototype", Object.create(BroadcastAuthority.prototype)],
+    ["its class", BroadcastAuthority],
+  ])("writes, closes and pings for nobody who shows %s", (_, shown) => {
+    const authority = shown as BroadcastAuthority;
+    const response = { writableEnded: false, destroyed: false, write: () => true, end: () => {} };
+    for (const transport of [
+      new WebSocketTransport(new Socket(), new PendingSockets()),
+      new SseTransport(response as unknown as ServerResponse),
+    ]) {
+      expect(() => transport.write(authority, frame)).toThrow("only the supervisor");
+      expect(() => transport.close(authority, 1_000, "")).toThrow("only the supervisor");
+      expect(() => transport.ping(authority)).toThrow("only the supervisor");
+    }
   });
 });

@@ -119,6 +119,40 @@ export const authority = transport.BroadcastAuthority["mintAuthority"]();`,
     complaint: /mintAuthority.*no-restricted-properties/,
   },
   {
+    says: "nothing is cast into an authority",
+    file: "src/runtime/offender-cast.ts",
+    source: `import type { BroadcastAuthority, EncodedFrame, Transport } from "./transport.ts";
+export const shout = (transport: Transport, frame: EncodedFrame) => {
+  transport.write(null as never, frame);
+  transport["close"]({ isMinted: true } as unknown as BroadcastAuthority, 1000, "bye");
+};`,
+    complaint: /no-forgery[\s\S]*no-forgery/,
+  },
+  {
+    says: "nor is its module imported while the code runs",
+    file: "src/facade/offender-late.ts",
+    source: `export const transport = await import("../runtime/transport.ts");`,
+    complaint: /no-forgery/,
+  },
+  {
+    says: "nor is a module whose name nobody can read",
+    file: "src/fallback/offender-hidden.ts",
+    source: `export const load = async (name: string): Promise<unknown> => import(name);`,
+    complaint: /no-forgery/,
+  },
+  {
+    says: "only the gateway makes transports of sockets",
+    file: "src/fallback/offender-door.ts",
+    source: `export { WebSocketTransport } from "../gateway/websocket-transport.ts";`,
+    complaint: /websocket-transport.*no-restricted-imports/,
+  },
+  ...["facade", "fallback", "spool", "runners", "telemetry"].map((folder) => ({
+    says: `only the gateway opens sockets, and not src/${folder}`,
+    file: `src/${folder}/offender-socket.ts`,
+    source: `export { WebSocketServer } from "ws";`,
+    complaint: /'ws'.*no-restricted-imports/,
+  })),
+  {
     says: "only the gateway opens sockets (ws)",
     file: "src/runtime/offender-socket.ts",
     source: `export { WebSocket } from "ws";`,
