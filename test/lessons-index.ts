@@ -53,7 +53,11 @@ const onlySupervisorWrites = [
   rule("nobody can construct a broadcast authority"),
   rule("a transport writes nothing without an authority"),
   rule("only the supervisor imports the authority's class"),
+  rule("nothing is cast into an authority"),
 ] as const;
+const independent = test("property-tests/l8-isolation.test.ts")(
+  "shows nobody what others do: the same trace whatever they do",
+);
 const ownerIsTheKey = reads("keeps streams apart whose tenant and user join to one text");
 const toNobodyElse = socket("brings a run to all tabs of its user, in order, and to nobody else");
 
@@ -208,12 +212,13 @@ const astray: readonly Omit<Lesson, "number">[] = [
   {
     failure: "An update of one agent was broadcast to all users",
     law: "L8 L12",
-    proofs: [toNobodyElse, ...onlySupervisorWrites],
+    proofs: [toNobodyElse, independent, ...onlySupervisorWrites],
   },
   {
     failure: "Users shared one manager, and the user was taken from the URL",
     law: "L8",
     proofs: [
+      independent,
       onSocket("reaches no other user, tenant or name that only looks the same"),
       refusals("in the URL is refused, also beside a good one: %s"),
     ],
@@ -223,6 +228,7 @@ const astray: readonly Omit<Lesson, "number">[] = [
     law: "one path",
     proofs: [
       reads("answers for a foreign run as for a missing one"),
+      test("test/e2e/black-box/foreign.test.ts")("is looked for in every route that there is"),
       onSocket("shows nobody anything by somebody else's cursor"),
     ],
   },
@@ -239,6 +245,7 @@ const astray: readonly Omit<Lesson, "number">[] = [
     law: "L8",
     proofs: [
       test("test/runtime/commands.test.ts")("that is malformed or about a foreign run leaves the connection open"),
+      independent,
     ],
   },
   {
@@ -255,6 +262,9 @@ const astray: readonly Omit<Lesson, "number">[] = [
     proofs: [
       test("test/runtime/contamination.test.ts")("refuses an event that names somebody else in %s"),
       test("test/runtime/contamination.test.ts")("lets the owner's name, provenance and plain words pass untouched"),
+      test("property-tests/l8-contamination.test.ts")(
+        "is found wherever it stands, named by its place, and taken out alone",
+      ),
     ],
   },
   {
