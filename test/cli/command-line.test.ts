@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Command } from "../../src/cli/command-line.ts";
 import { readArguments, readDuration, suggestion, UsageError } from "../../src/cli/command-line.ts";
 import { commands, serveCommand } from "../../src/cli/commands.ts";
-import { flagName, settings } from "../../src/config.ts";
+import { flagName } from "../../src/config.ts";
+import { settings } from "../../src/settings.ts";
 import { channelSettings } from "../../src/fallback/channel-settings.ts";
 
 const command: Command = {

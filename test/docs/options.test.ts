@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { eventData } from "../../protocol/event.ts";
 import { commands } from "../../src/cli/commands.ts";
-import { settings } from "../../src/config.ts";
+import { settings } from "../../src/settings.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { settingsOf as publisherSettings } from "../../src/publisher/options.ts";
 import { settingsOf } from "../../src/runtime/options.ts";
