@@ -84,7 +84,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "epoch-ignored",
     says: "a cursor of another history is replayed",
-    edits: [edit(resume, `cursor.epoch !== epoch ? "epoch" : `, "")],
+    edits: [edit(resume, `cursor.epoch !== epoch ? otherEpoch : `, "")],
   },
   {
     name: "ahead-ignored",
