@@ -38,6 +38,8 @@ export interface BuiltServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** No secret is configured: demo users, a demo token, a demo key. */
   readonly dev?: boolean;
+  /** How many files and sockets it may have open (`ulimit -n`). */
+  readonly openFiles?: number;
   /** 0: the server chooses. Default: a free one that it keeps over a restart. */
   readonly port?: number;
 }
@@ -135,9 +137,13 @@ export class BuiltServer {
   }
 
   private async spawn(): Promise<void> {
-    const { args = [], env = {}, dev = false } = this.options;
+    const { args = [], env = {}, dev = false, openFiles } = this.options;
+    const line = [process.execPath, mainFile, "serve", ...args];
+    // The shell becomes the server: one process, one pid.
+    const limited = ["/bin/sh", "-c", `ulimit -n ${openFiles} && exec "$0" "$@"`, ...line];
+    const [program = "", ...given] = openFiles === undefined ? line : limited;
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith("RUNCAST_"));
-    const child = spawn(process.execPath, [mainFile, "serve", ...args], {
+    const child = spawn(program, given, {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
