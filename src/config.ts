@@ -35,7 +35,7 @@ import { parseBreakers } from "./runtime/breaker-settings.ts";
 import type { ChannelConfig } from "./fallback/channel-settings.ts";
 import { readChannels } from "./fallback/channel-settings.ts";
 import type { CriticalType } from "./runtime/escalation-policy.ts";
-import { criticalTypes, defaultAckWaitMs } from "./runtime/escalation-policy.ts";
+import { criticalTypes } from "./runtime/escalation-policy.ts";
 import type { TiersConfig } from "../protocol/tiers.ts";
 import { trustedProxiesOf } from "./trusted-proxies.ts";
 import { readTiers } from "./tiers-setting.ts";
