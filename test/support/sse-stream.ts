@@ -6,6 +6,7 @@ import type { ServerFrame } from "../../protocol/frames.ts";
 import type { StreamEvent } from "../../protocol/event.ts";
 
 export class SseStream {
+  /** All but what is said of the credential: that may come between any two. */
   readonly frames: ServerFrame[] = [];
   /** The newest `id:`: the next `Last-Event-ID`. */
   lastEventId: string | undefined;
@@ -84,6 +85,7 @@ export class SseStream {
     const frame = JSON.parse(data) as ServerFrame;
     if (fields.get("event") !== frame.type) throw new Error(`event ${fields.get("event")} carries a ${frame.type}`);
     this.lastEventId = fields.get("id") ?? this.lastEventId;
+    if (frame.type === "status" && frame.channel === "auth") return;
     this.frames.push(frame);
   }
 
