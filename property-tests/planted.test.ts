@@ -8,7 +8,7 @@ import { lookFor } from "./planted/hunt.ts";
 
 /** From where a bug was last found: its world may have moved a little. */
 const maxSeeds = 400;
-const timeoutMs = 120_000;
+const timeoutMs = 300_000;
 
 describe("the simulation", () => {
   it("is tried by at least twenty bugs", () => {
