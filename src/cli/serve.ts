@@ -18,8 +18,6 @@ import { boundYoungGeneration } from "./young-generation.ts";
 const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Orchestrators kill after ten seconds: whatever hangs must be told about before. */
 const drainLimitMs = 9_000;
-/** Settings whose part of the product comes later: taken, and said aloud. */
-const notUsedYet = ["spool"];
 
 /** Resolves at the first signal; the second one ends the process with the signal's own exit code. */
 function stopRequested(): Promise<void> {
@@ -52,8 +50,6 @@ export async function serve(given: Arguments): Promise<number> {
     process.exit(1);
   });
   for (const warning of config.warnings) journal.write("warn", warning);
-  for (const flag of notUsedYet)
-    if (given.text(flag) !== undefined) journal.write("warn", `--${flag} is set and not used by this version`);
 
   // After the settings are checked: a wrong one is said at once.
   const { startServer } = await import("../server.ts");

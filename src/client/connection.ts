@@ -174,8 +174,8 @@ export class Connection {
   }
 
   #text(text: string): void {
-    this.#heartbeat.heard();
     const decoded = decodeServerFrame(text);
+    this.#heartbeat.heard(decoded.ok && decoded.value?.type === "status");
     if (!decoded.ok)
       return this.drop(new ConnectionLost(`a bad frame: ${decoded.issue.path} ${decoded.issue.message}`));
     if (decoded.value === undefined) return;

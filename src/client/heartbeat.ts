@@ -45,10 +45,13 @@ export class Heartbeat {
     this.#cancel = undefined;
   }
 
-  /** Any frame will do as an answer. */
-  heard(): void {
+  /**
+   * Any frame will do as an answer. `isSmall`: one that comes right behind the welcome on every link, and says nothing of
+   * whether the line carries what is large.
+   */
+  heard(isSmall = false): void {
     this.#unanswered = 0;
-    if (this.#cancel !== undefined) this.#givenUp = 0;
+    if (this.#cancel !== undefined && !isSmall) this.#givenUp = 0;
   }
 
   /** Asks now, and takes one unanswered ping for a dead link. */

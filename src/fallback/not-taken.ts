@@ -18,6 +18,8 @@ export type NotTakenReason =
 
 export class NotTaken extends Error {
   override readonly name = "NotTaken";
+  /** Its words are ours: the journal shows them. */
+  readonly _tag = "NotTaken";
   readonly reason: NotTakenReason;
   constructor(reason: NotTakenReason, message: string) {
     super(message);

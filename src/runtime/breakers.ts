@@ -28,6 +28,8 @@ export interface BreakerView {
 
 /** The call was not made: its breaker is open, or its probes are under way. */
 export class CircuitOpen extends Error {
+  /** Its words are ours: the journal shows them. */
+  readonly _tag = "CircuitOpen";
   readonly breaker: string;
   readonly retryAfterMs: number;
 

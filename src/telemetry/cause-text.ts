@@ -7,7 +7,7 @@
 /** By their tags: what they say is made of our words and of numbers. */
 const speakFreely: ReadonlySet<string> = new Set([
   ...["LogUnavailable", "LogFull", "NotAccepting", "TooMany", "Forbidden", "Unauthenticated", "NotFound"],
-  ...["RunEnded", "Fenced", "SeqConflict", "CursorExpired", "InvalidConfig", "CircuitOpen"],
+  ...["RunEnded", "Fenced", "SeqConflict", "CursorExpired", "InvalidConfig", "CircuitOpen", "NotTaken"],
 ]);
 
 const maxNameChars = 60;
