@@ -2,7 +2,8 @@
  * What this process has seen of its log: how far each stream reaches, and how each run stands. The process is the only
  * writer of its store, so this is the log as it is, also while nobody can ask it; what was met longest ago is forgotten.
  */
-import type { Epoch, Fence, Offset, RunId, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { Epoch, Fence, Offset, RunId, RunKey, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { Append, NewRun, Position, RunRecord } from "../log/event-log.ts";
 import { Lru } from "../log/lru.ts";
@@ -11,11 +12,6 @@ import type { Place } from "./entry.ts";
 /** Some 10 MB of each at most. */
 const maxStreams = 50_000;
 const maxRuns = 50_000;
-
-export type RunName = string;
-
-/** Injective: a run id holds no "/". */
-export const runName = (tenantId: TenantId, runId: RunId): RunName => `${runId}/${tenantId}`;
 
 interface KnownStream {
   first: Offset;
@@ -35,14 +31,14 @@ export class Known {
   /** Of the log, as it is now. Undefined until it was met. */
   epoch: Epoch | undefined;
   readonly #streams = new Lru<StreamKey, KnownStream>(maxStreams);
-  readonly #runs = new Lru<RunName, KnownRun>(maxRuns);
+  readonly #runs = new Lru<RunKey, KnownRun>(maxRuns);
 
   stream(key: StreamKey): Readonly<KnownStream> | undefined {
     return this.#streams.get(key);
   }
 
   run(tenantId: TenantId, runId: RunId): RunRecord | undefined {
-    const known = this.#runs.get(runName(tenantId, runId));
+    const known = this.#runs.get(runKey(tenantId, runId));
     if (known === undefined) return undefined;
     const { base, fence, seq, lastOffset, ended } = known;
     return { ...base, fence, seq, lastOffset, ended };
@@ -62,7 +58,7 @@ export class Known {
   }
 
   noteRun(record: RunRecord): void {
-    const name = runName(record.tenantId, record.runId);
+    const name = runKey(record.tenantId, record.runId);
     const known = this.#runs.get(name);
     if (known !== undefined && known.seq > record.seq) return;
     const { fence, seq, lastOffset, ended } = record;
@@ -71,7 +67,7 @@ export class Known {
   }
 
   noteClaim(tenantId: TenantId, runId: RunId, fence: Fence): void {
-    const known = this.#runs.get(runName(tenantId, runId));
+    const known = this.#runs.get(runKey(tenantId, runId));
     if (known !== undefined) known.fence = Math.max(known.fence, fence);
   }
 
@@ -87,7 +83,7 @@ export class Known {
       const { ended } = run;
       return this.noteRun({ ...run.create, fence, seq, firstOffset, lastOffset: offset, ended });
     }
-    const moved = this.#runs.get(runName(run.tenantId, run.runId));
+    const moved = this.#runs.get(runKey(run.tenantId, run.runId));
     if (moved === undefined || moved.seq > seq) return;
     moved.fence = fence;
     moved.seq = seq;

@@ -2,11 +2,11 @@
  * The tail of the log that the log does not have yet: what was accepted while it took nothing, at the places that it will
  * have there. What is added is what readers may see; it leaves when it has landed. Plain and synchronous.
  */
-import type { Offset, RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { Offset, RunId, RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import type { KnownKey, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { storedEvents } from "../log/stored-event.ts";
 import { type Entry, entryBytes } from "./entry.ts";
-import { type RunName, runName } from "./known.ts";
 
 /** An entry on its way. */
 export interface Waiting {
@@ -32,16 +32,16 @@ interface RunTail {
 }
 
 type Owner = { readonly tenantId: TenantId; readonly runId: RunId } | { readonly stream: StreamKey };
-const ownerName = (owner: Owner): string => ("runId" in owner ? runName(owner.tenantId, owner.runId) : owner.stream);
+const ownerName = (owner: Owner): string => ("runId" in owner ? runKey(owner.tenantId, owner.runId) : owner.stream);
 const approvalName = (tenantId: TenantId, approvalId: string): string => `${tenantId.length}:${tenantId}:${approvalId}`;
 
 export class Overlay {
   /** Oldest first, until the spool need not keep it. */
   readonly order: Waiting[] = [];
   readonly #streams = new Map<StreamKey, StreamTail>();
-  readonly #runs = new Map<RunName, RunTail>();
+  readonly #runs = new Map<RunKey, RunTail>();
   readonly #keys = new Map<string, Map<string, KnownKey>>();
-  readonly #approvals = new Map<string, RunName>();
+  readonly #approvals = new Map<string, RunKey>();
   bytes = 0;
   eventCount = 0;
 
@@ -61,7 +61,7 @@ export class Overlay {
     tenantId: TenantId,
     runId: RunId,
   ): { readonly record: RunRecord; readonly events: readonly StoredEvent[] } | undefined {
-    return this.#runs.get(runName(tenantId, runId));
+    return this.#runs.get(runKey(tenantId, runId));
   }
 
   /** Every run that it has something of, as it is behind that; those that are made here last. */
@@ -102,7 +102,7 @@ export class Overlay {
     const { append, offset, seq } = waiting.entry;
     const before = append.events.length - 1;
     const tail = this.#streams.get(append.stream);
-    const run = append.run && this.#runs.get(runName(append.run.tenantId, append.run.runId));
+    const run = append.run && this.#runs.get(runKey(append.run.tenantId, append.run.runId));
     for (const [index, { id }] of append.events.entries()) {
       unmark(tail?.events, id, offset - before + index - (tail?.base ?? 0) - 1);
       unmark(run?.events, id, seq - before + index - (run?.events[0]?.seq ?? 0));
@@ -139,7 +139,7 @@ export class Overlay {
   }
 
   #addToRun(run: NonNullable<Entry["append"]["run"]>, record: RunRecord, events: readonly StoredEvent[]): void {
-    const name = runName(run.tenantId, run.runId);
+    const name = runKey(run.tenantId, run.runId);
     const tail = this.#runs.get(name) ?? { record, events: [], entries: 0 };
     tail.record = record;
     tail.events.push(...events);
@@ -150,7 +150,7 @@ export class Overlay {
 
   #leaveRun({ append: { run, events } }: Entry): void {
     if (run === undefined) return;
-    const name = runName(run.tenantId, run.runId);
+    const name = runKey(run.tenantId, run.runId);
     const tail = this.#runs.get(name);
     if (tail === undefined) return;
     tail.entries -= 1;

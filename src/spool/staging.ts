@@ -2,13 +2,14 @@
  * Gives appends their places while the log takes none: with the rules of the log, on what the log had, what waits behind it
  * and what was placed just before. Nothing of it counts until it is durable: `tail-writer` then adds it to the overlay.
  */
-import type { Offset, StreamKey } from "../../protocol/ids.ts";
+import type { Offset, RunKey, StreamKey } from "../../protocol/ids.ts";
+import { runKey } from "../../protocol/ids.ts";
 import { LogUnavailable } from "../errors.ts";
 import { assertAppend, refuseAppend, type Refused } from "../log/append-rules.ts";
 import { logRetryAfterMs } from "../log/closed.ts";
 import type { Append, EventLog, KnownKey, RunRecord } from "../log/event-log.ts";
 import { type Entry, isOwnKey } from "./entry.ts";
-import { type Known, type RunName, runName } from "./known.ts";
+import type { Known } from "./known.ts";
 import type { LogReader } from "./log-reader.ts";
 import type { Overlay } from "./overlay.ts";
 
@@ -23,7 +24,7 @@ export class Staging {
   readonly entries: Entry[] = [];
   readonly #terms: StagingTerms;
   readonly #heads = new Map<StreamKey, Offset>();
-  readonly #runs = new Map<RunName, RunRecord>();
+  readonly #runs = new Map<RunKey, RunRecord>();
   readonly #keys = new Map<string, KnownKey>();
 
   constructor(terms: StagingTerms) {
@@ -51,7 +52,7 @@ export class Staging {
     const seq = record?.seq ?? 0;
     const entry: Entry = { append, epoch: this.#epoch, offset, seq, fence: record?.fence ?? 0, record };
     this.#heads.set(stream, offset);
-    if (record !== undefined) this.#runs.set(runName(record.tenantId, record.runId), record);
+    if (record !== undefined) this.#runs.set(runKey(record.tenantId, record.runId), record);
     for (const [index, { key }] of events.entries()) {
       if (key === undefined) continue;
       const place = { seq: target === undefined ? 0 : seq + 1 - events.length + index, offset: head + 1 + index };
@@ -82,7 +83,7 @@ export class Staging {
 
   async #run(append: Append, { tenantId, runId, isNewId }: NonNullable<Append["run"]>): Promise<RunRecord | undefined> {
     const { known, overlay, log, reader } = this.#terms;
-    const here = this.#runs.get(runName(tenantId, runId)) ?? overlay.run(tenantId, runId)?.record;
+    const here = this.#runs.get(runKey(tenantId, runId)) ?? overlay.run(tenantId, runId)?.record;
     if (here !== undefined) return here;
     const seen = known.run(tenantId, runId);
     if (seen !== undefined) return seen;
@@ -116,7 +117,7 @@ export class Staging {
 
 /** Injective: a run's name and a stream's key begin differently for each owner, and are joined by what neither holds. */
 const keyName = ({ run, stream }: Append, name: string): string =>
-  run === undefined ? `s\n${stream}\n${name}` : `r\n${runName(run.tenantId, run.runId)}\n${name}`;
+  run === undefined ? `s\n${stream}\n${name}` : `r\n${runKey(run.tenantId, run.runId)}\n${name}`;
 
 function after(
   { events }: Append,
