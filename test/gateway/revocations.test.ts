@@ -33,7 +33,7 @@ describe("POST /v1/revocations", () => {
     const { status, body } = await revoke({ userId: "alice", reason: "stolen phone" });
     expect([status, body]).toEqual([200, { connections: 2, tickets: 1, notices: 0 }]);
     expect(await tab.ended).toEqual({ code: 4401, reason: "revoked" });
-    await stream.until((frame) => frame.type === "status" && frame.state === "auth_revoked");
+    await stream.untilAuth("auth_revoked");
     expect(performance.now() - startMs).toBeLessThan(1_000);
     expect(tab.authStates).toEqual(["auth_completed", "auth_revoked"]);
     expect(await statusOf("GET", "/v1/runs", alice)).toBe(401);

@@ -8,6 +8,8 @@ import type { StreamEvent } from "../../protocol/event.ts";
 export class SseStream {
   /** All but what is said of the credential: that may come between any two. */
   readonly frames: ServerFrame[] = [];
+  /** What was said of the credential, in order. */
+  readonly authStates: string[] = [];
   /** The newest `id:`: the next `Last-Event-ID`. */
   lastEventId: string | undefined;
   private readonly response: IncomingMessage;
@@ -42,18 +44,26 @@ export class SseStream {
 
   /** Until a frame fits, looking at every frame that has come and at those that come. */
   async until(fits: (frame: ServerFrame) => boolean): Promise<ServerFrame> {
-    for (let at = 0; ; ) {
+    for (let at = 0; ; await this.more()) {
       for (; at < this.frames.length; at += 1) {
         const frame = this.frames[at];
         if (frame !== undefined && fits(frame)) return frame;
       }
-      if (this.isOver) throw new Error(`the stream ended; it brought ${JSON.stringify(this.frames)}`);
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
+  }
+
+  async untilAuth(state: string): Promise<void> {
+    while (!this.authStates.includes(state)) await this.more();
   }
 
   close(): void {
     this.response.destroy();
+  }
+
+  private async more(): Promise<void> {
+    if (this.isOver)
+      throw new Error(`the stream ended; it brought ${JSON.stringify([...this.authStates, ...this.frames])}`);
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
   private async read(): Promise<void> {
@@ -85,8 +95,8 @@ export class SseStream {
     const frame = JSON.parse(data) as ServerFrame;
     if (fields.get("event") !== frame.type) throw new Error(`event ${fields.get("event")} carries a ${frame.type}`);
     this.lastEventId = fields.get("id") ?? this.lastEventId;
-    if (frame.type === "status" && frame.channel === "auth") return;
-    this.frames.push(frame);
+    if (frame.type === "status" && frame.channel === "auth") this.authStates.push(String(frame.state));
+    else this.frames.push(frame);
   }
 
   private wake(): void {

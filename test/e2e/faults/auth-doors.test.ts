@@ -178,7 +178,7 @@ describe("the end of a credential on the built server (FAULTS 37, 38)", () => {
     const { body } = await box.call("POST /v1/revocations", { as: apiKeys.admin, body: { userId: "alice" } });
     expect(body).toEqual({ connections: 21, tickets: 0, notices: 0 });
     for (const tab of tabs) expect(await tab.ended).toEqual({ code: 4401, reason: "revoked" });
-    await stream.until((frame) => frame.type === "status" && frame.state === "auth_revoked");
+    await stream.untilAuth("auth_revoked");
     const cutMs = performance.now() - startMs;
     expect(cutMs).toBeLessThan(1_000);
     await flow;
