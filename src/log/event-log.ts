@@ -244,6 +244,14 @@ export interface EventLog {
   /** What waits beside the file to be copied into it. Absent where there is no such thing. */
   walBytes?(): number;
   watch(listener: (bell: Bell) => void): () => void;
+  /**
+   * Has bells rung here for what other processes append to this stream, until the answer is called. From when the promise
+   * resolves none is missed: after a break of whatever carries them the stream is rung once with where it stands then.
+   * Absent where only this process writes.
+   *
+   * Fails: `LogUnavailable`.
+   */
+  readonly follow?: ((stream: StreamKey) => Promise<() => void>) | undefined;
   /** After what was accepted is durable. */
   close(): Promise<void>;
 }

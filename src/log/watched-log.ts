@@ -44,6 +44,7 @@ export interface WatchedLogTerms {
 
 export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
   const { journal, clock } = terms;
+  const { follow } = log;
   const knownCorrupt = new Set<string>();
   let downSinceMs: number | undefined;
   let failures = 0;
@@ -141,6 +142,7 @@ export function watchedLog(log: EventLog, terms: WatchedLogTerms): WatchedLog {
     cursor: read((stream, device) => log.cursor(stream, device)),
     ledger: read((stream) => log.ledger(stream)),
     watch: (listener) => log.watch(listener),
+    ...(follow && { follow }),
     close: () => log.close(),
     read: read(async (stream, after, limit) => {
       const slice = await log.read(stream, after, limit);

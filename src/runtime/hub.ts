@@ -23,6 +23,14 @@ export interface SharedFrame {
   readonly isFull: boolean;
 }
 
+interface HubTerms {
+  readonly stream: StreamKey;
+  readonly position: Position;
+  readonly figures: DeliveryFigures;
+  readonly traces: DeliveryTraces | undefined;
+  readonly unfollow: (() => void) | undefined;
+}
+
 export class StreamHub {
   readonly stream: StreamKey;
   readonly outboxes = new Set<Outbox>();
@@ -39,9 +47,12 @@ export class StreamHub {
   private readonly resting = new Set<Outbox>();
   /** The last frame that was built for everybody. */
   private shared: SharedFrame | undefined;
+  /** Hears no more of what other processes append. */
+  readonly unfollow: (() => void) | undefined;
 
-  constructor(stream: StreamKey, position: Position, figures: DeliveryFigures, traces?: DeliveryTraces) {
+  constructor({ stream, position, figures, traces, unfollow }: HubTerms) {
     this.stream = stream;
+    this.unfollow = unfollow;
     this.figures = figures;
     this.traces = traces;
     this.epoch = position.epoch;
@@ -130,17 +141,17 @@ export class Hubs {
   release(hub: StreamHub, outbox?: Outbox): void {
     if (outbox) hub.outboxes.delete(outbox);
     hub.holders -= 1;
-    if (hub.holders === 0) this.hubs.delete(hub.stream);
+    if (hub.holders > 0) return;
+    this.hubs.delete(hub.stream);
+    hub.unfollow?.();
   }
 
   private make(stream: StreamKey): Promise<StreamHub> {
     const underWay = this.opening.get(stream);
     if (underWay) return underWay.hub;
     const heard: Bell[] = [];
-    const hub = this.log
-      .position(stream)
-      .then((position) => {
-        const made = new StreamHub(stream, position, this.figures, this.traces);
+    const hub = this.look(stream)
+      .then((made) => {
         for (const bell of heard) if (bell.head > made.head) made.advance(bell);
         this.hubs.set(stream, made);
         return made;
@@ -148,6 +159,18 @@ export class Hubs {
       .finally(() => this.opening.delete(stream));
     this.opening.set(stream, { hub, heard });
     return hub;
+  }
+
+  /** First the bells, then where it stands: what is appended in between rings. */
+  private async look(stream: StreamKey): Promise<StreamHub> {
+    const { log, figures, traces } = this;
+    const unfollow = await log.follow?.(stream);
+    try {
+      return new StreamHub({ stream, position: await log.position(stream), figures, traces, unfollow });
+    } catch (cause) {
+      unfollow?.();
+      throw cause;
+    }
   }
 
   /** A bell of the log. */

@@ -52,6 +52,7 @@ export function faultyLog(log: EventLog): FaultyLog {
     retire: guarded(log.retire),
     compact: guarded(log.compact),
     watch: (listener) => log.watch(listener),
+    ...(log.follow && { follow: guarded(log.follow) }),
     close: () => log.close(),
     failAppend: (...next) => void faults.push(...next),
     setDown: (down) => {

@@ -110,6 +110,7 @@ export function faultyLog(log: EventLog, gate?: AppendGate): FaultyLog {
       unwatches.push(unwatch);
       return unwatch;
     },
+    ...(log.follow && { follow: read(log.follow) }),
     close: () => (isDead ? never : log.close()),
     failAppend: (...next) => void faults.push(...next),
     setDown: (down) => {
