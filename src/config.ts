@@ -39,6 +39,7 @@ import { criticalTypes } from "./runtime/escalation-policy.ts";
 import type { TiersConfig } from "../protocol/tiers.ts";
 import { trustedProxiesOf } from "./trusted-proxies.ts";
 import { readTiers } from "./tiers-setting.ts";
+import { workersOf } from "./workers-setting.ts";
 import type { OtlpSetting } from "./telemetry/otlp-settings.ts";
 import { readOtlp } from "./telemetry/otlp-settings.ts";
 import {
@@ -57,6 +58,8 @@ export interface Config {
   /** 0: any free one. */
   readonly port: number;
   readonly store: StoreSetting;
+  /** Processes that share the port; more than one only on a store that they can share. */
+  readonly workers: number;
   readonly spool: SpoolSetting;
   /** Undefined: dev mode. */
   readonly jwtKey: JwtKey | undefined;
@@ -177,6 +180,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     host,
     port: yield* read("port", wholeNumber(0, maxPort)),
     store: where,
+    workers: yield* workersOf(given("workers"), settings.workers, where),
     spool: yield* spool(given("spool"), settings.spool),
     jwtKey,
     jwtIssuer: (yield* read("jwtIssuer", optionalText)) || undefined,

@@ -4,25 +4,39 @@
  */
 import { fileURLToPath } from "node:url";
 import * as Effect from "effect/Effect";
+import type { AuditLog } from "./auth/audit-log.ts";
 import type { DevMode } from "./auth/dev-mode.ts";
 import { devApiKey, devSecretFile, devUsers, openDevMode } from "./auth/dev-mode.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import type { Config } from "./config.ts";
 import type { DemoServer } from "./demo/demo-server.ts";
 import { outletsOf } from "./fallback/from-config.ts";
+import type { GatewayOptions } from "./gateway/desk.ts";
 import { serve } from "./gateway/serve.ts";
 import { StaticFiles } from "./gateway/static-files.ts";
 import { makeRuncast } from "./make-runcast.ts";
 import type { Clock } from "./platform/clock.ts";
 import { systemClock } from "./platform/clock.ts";
+import type { Alerts } from "./telemetry/alerts.ts";
+import { silentAlerts } from "./telemetry/alerts.ts";
 import type { OtlpSetting } from "./telemetry/otlp-settings.ts";
 import type { Journal } from "./telemetry/journal.ts";
+import type { Collected } from "./telemetry/prometheus.ts";
 
 export interface ServerOptions {
   readonly config: Config;
   readonly journal: Journal;
   /** Answers what users send with the demo agent. */
   readonly isDemo: boolean;
+  /** What a worker has of its primary, where several processes serve one port. */
+  readonly worker?: WorkerTerms | undefined;
+}
+
+export interface WorkerTerms {
+  readonly port: number;
+  /** Instead of a file of its own, which only one process can write. */
+  readonly audit: AuditLog | undefined;
+  readonly colleagues: GatewayOptions["colleagues"];
 }
 
 export interface RunningServer {
@@ -31,6 +45,10 @@ export interface RunningServer {
   readonly port: number;
   /** Undefined when a secret or a key set is configured. */
   readonly devMode: DevMode | undefined;
+  readonly alerts: Alerts;
+  readonly collected: () => Collected;
+  /** Takes no new sockets; those that are there stay. */
+  readonly leave: () => void;
 }
 
 /** After the drain the doors stand this long and answer 503, so that who balances load sees `/readyz` change. */
@@ -64,7 +82,7 @@ const tracerOf = Effect.fnUntraced(function* (otlp: OtlpSetting, clock: Clock) {
  * Fails: `InvalidConfig` for a setting that cannot be used, the address included; `LogUnavailable` when the store
  * does not open.
  */
-export const startServer = Effect.fnUntraced(function* ({ config, journal, isDemo }: ServerOptions) {
+export const startServer = Effect.fnUntraced(function* ({ config, journal, isDemo, worker }: ServerOptions) {
   const clock = systemClock;
   const { jwtKey } = config;
   const databaseFile = config.store.kind === "sqlite" ? config.store.file : undefined;
@@ -100,7 +118,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     tracer,
     vapidPublicKey: config.channels.webPush?.publicKey,
     escalation: { critical: config.critical, ackWaitMs: config.ackWaitMs, publicUrl: config.publicUrl },
-    audit: config.audit === undefined ? "off" : `file:${config.audit}`,
+    audit: worker?.audit ?? (config.audit === undefined ? "off" : `file:${config.audit}`),
     auditKey: config.auditKey,
     breakers: config.breakers,
     apiKeys: [...config.apiKeys, ...(devMode === undefined ? [] : [devApiKey(devMode)])],
@@ -117,10 +135,18 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     console: readConsole(config.channels.webPush?.publicKey),
     devUsers: devMode === undefined ? undefined : () => devUsers(devMode, clock),
     host: config.host,
-    port: config.port,
+    port: worker?.port ?? config.port,
+    colleagues: worker?.colleagues,
   });
   // Added last, so it runs first: users hear a goodbye while the doors still stand.
   yield* Effect.addFinalizer(() => Effect.andThen(made.gateway.runtime.drain, Effect.sleep(lingerMs)));
-  const running: RunningServer = { url: serving.url, port: serving.port, devMode };
+  const running: RunningServer = {
+    url: serving.url,
+    port: serving.port,
+    devMode,
+    alerts: made.gateway.alerts ?? silentAlerts,
+    collected: () => serving.gateway.collected(),
+    leave: serving.leave,
+  };
   return running;
 });

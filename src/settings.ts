@@ -10,6 +10,7 @@ import { defaultCompactAfterMs, defaultRetentionMs } from "./runtime/options.ts"
 import { otlpSettings } from "./telemetry/otlp-settings.ts";
 import { tiersFileName } from "./tiers-setting.ts";
 import { trustedProxiesRight } from "./trusted-proxies.ts";
+import { workersRight } from "./workers-setting.ts";
 
 const dayMs = 86_400_000;
 export const maxPort = 65_535;
@@ -27,6 +28,7 @@ export const settings = {
   host: { env: "RUNCAST_HOST", default: "127.0.0.1", right: "a host name or an address" },
   port: { env: "RUNCAST_PORT", default: "7420", right: "0 (any) to 65535" },
   store: { env: "RUNCAST_STORE", default: "sqlite:./runcast.db", right: "sqlite:<file> or memory:" },
+  workers: { env: "RUNCAST_WORKERS", default: "1", right: workersRight },
   spool: { env: "RUNCAST_SPOOL", default: "file:./runcast-spool", right: spoolShape },
   jwtSecret: { env: "RUNCAST_JWT_SECRET", default: "", right: "at least 32 bytes", secret: true },
   jwksUrl: { env: "RUNCAST_JWKS_URL", default: "", right: "an https:// URL, or http:// on loopback" },

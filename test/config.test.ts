@@ -35,6 +35,7 @@ describe("the configuration", () => {
       host: "127.0.0.1",
       port: 7420,
       store: { kind: "sqlite", file: "./runcast.db" },
+      workers: 1,
       spool: { kind: "file", directory: "./runcast-spool" },
       jwtKey: undefined,
       jwtIssuer: undefined,
@@ -234,5 +235,22 @@ describe("where the audit log is kept", () => {
     const message = await refused({ env: { RUNCAST_AUDIT_KEY: "canary-key" } });
     expect(message).toContain("RUNCAST_AUDIT_KEY cannot be what was given; right is at least 32 bytes");
     expect(message).not.toContain("canary");
+  });
+});
+
+describe("the number of workers", () => {
+  it.each(["4", "0", "auto"])("is refused as %s where one process owns the store", async (workers) => {
+    for (const store of ["sqlite:./runcast.db", "memory:"]) {
+      const env = { RUNCAST_WORKERS: workers, RUNCAST_STORE: store };
+      expect(await refused({ env })).toMatch(
+        /^RUNCAST_WORKERS is \w+, and RUNCAST_STORE is (sqlite|memory):, which one process owns; right is 1, or a store/,
+      );
+    }
+  });
+
+  it.each(["257", "-1", "two", "1.5"])("is not %s", async (workers) => {
+    expect(await refused({ flags: { workers } })).toBe(
+      `--workers cannot be "${workers}"; right is 1 to 256; 0 or auto: one for each core`,
+    );
   });
 });

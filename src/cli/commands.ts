@@ -14,6 +14,7 @@ export const serveCommand: Command = {
     "RUNCAST_JWT_SECRET (at least 32 bytes), RUNCAST_API_KEYS (name:key[:tenant,…][:publish+admin], separated by ;) and",
     "RUNCAST_AUDIT_KEY (at least 32 bytes; seals the audit log). Nor have the settings of notifications: see the manual.",
     "SIGTERM or SIGINT drains: nothing new is taken, what was accepted becomes durable, clients are told to come back.",
+    "With --workers, SIGHUP or SIGUSR2 replaces the workers one after another.",
   ],
   maxPositionals: 0,
   flags: {
@@ -21,6 +22,12 @@ export const serveCommand: Command = {
     host: { value: "<host>", about: "address to bind", env: "RUNCAST_HOST", default: "127.0.0.1" },
     port: { value: "<port>", about: "port to bind; 0 takes any free one", env: "RUNCAST_PORT", default: "7420" },
     store,
+    workers: {
+      value: "<n>",
+      about: "processes that share the port, on a store that they share; 0 or auto: one for each core",
+      env: "RUNCAST_WORKERS",
+      default: "1",
+    },
     spool: {
       value: "<url>",
       about: "where events wait while the log takes none: file:<directory>, redis://…, or none",

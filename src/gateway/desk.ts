@@ -13,12 +13,25 @@ import type { Alerts } from "../telemetry/alerts.ts";
 import { silentAlerts } from "../telemetry/alerts.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { silentJournal } from "../telemetry/journal.ts";
+import type { Collected } from "../telemetry/prometheus.ts";
 import { AddressLimits } from "./address-limits.ts";
 import { OriginPolicy } from "./origin.ts";
 import type { PendingLimits } from "./pending-sockets.ts";
 import { PendingSockets } from "./pending-sockets.ts";
 import { SocketCeiling } from "./socket-ceiling.ts";
 import type { StaticFiles } from "./static-files.ts";
+
+/** What the other workers of this `serve` count, as far as they answered in time. */
+export interface Colleagues {
+  /** The place of the one who asks. */
+  readonly worker: number;
+  readonly deaths: number;
+  readonly others: readonly {
+    readonly worker: number;
+    readonly deaths: number;
+    readonly samples?: Collected | undefined;
+  }[];
+}
 
 export interface GatewayOptions {
   readonly runtime: RuntimeService;
@@ -37,6 +50,8 @@ export interface GatewayOptions {
   readonly trustedProxies?: BlockList | undefined;
   readonly alerts?: Alerts | undefined;
   readonly pendingLimits?: PendingLimits | undefined;
+  /** Several processes serve this port: `/metrics` shows them all. Undefined answer: only this one can be shown. */
+  readonly colleagues?: (() => Promise<Colleagues | undefined>) | undefined;
 }
 
 export class Desk {
@@ -50,6 +65,7 @@ export class Desk {
   readonly ceiling: SocketCeiling;
   readonly console: StaticFiles | undefined;
   readonly devUsers: GatewayOptions["devUsers"];
+  readonly colleagues: GatewayOptions["colleagues"];
   readonly clock: Clock;
   readonly journal: Journal;
   /** Answers so far, by HTTP status; refused upgrades included. */
@@ -77,6 +93,7 @@ export class Desk {
     this.addresses = new AddressLimits({ clock: this.clock, trustedProxies, perAddress, perServer });
     this.console = options.console;
     this.devUsers = options.devUsers;
+    this.colleagues = options.colleagues;
   }
 
   countAnswer(status: number): void {

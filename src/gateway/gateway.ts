@@ -5,8 +5,11 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { NotFound } from "../errors.ts";
+import type { Collected } from "../telemetry/prometheus.ts";
+import { collected } from "../telemetry/prometheus.ts";
 import type { GatewayOptions } from "./desk.ts";
 import { Desk } from "./desk.ts";
+import { figuresOf } from "./figures.ts";
 import { handleRequest, isApiPath, targetOf } from "./http.ts";
 import { errorReply, sendRawReply, sendReply } from "./reply.ts";
 import { handleWebSocket } from "./websocket.ts";
@@ -28,6 +31,11 @@ export class Gateway {
   /** How many sockets a server of ours takes. */
   get ceiling(): Desk["ceiling"] {
     return this.desk.ceiling;
+  }
+
+  /** What this process counts, for the page of all workers. */
+  collected(): Collected {
+    return collected(figuresOf(this.desk));
   }
 
   /** Answers any request. */

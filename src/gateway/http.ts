@@ -57,6 +57,8 @@ export const isApiPath = (path: string): boolean => path === "/v1" || path.start
 export function handleRequest(desk: Desk, request: IncomingMessage, response: ServerResponse): void {
   const startedAt = desk.clock.mono();
   const { path, query } = targetOf(request);
+  // Who keeps connections for later, as proxies do, must not keep one to a server that goes.
+  if (desk.runtime.state() !== "accepting") response.shouldKeepAlive = false;
   const { effect, name } = replyTo(desk, request, response, path, query);
   Effect.runCallback(effect, {
     onExit: (exit) => {

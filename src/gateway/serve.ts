@@ -24,6 +24,9 @@ export interface Serving {
   readonly url: string;
   readonly port: number;
   readonly server: Server;
+  readonly gateway: Gateway;
+  /** Takes no new sockets; those that are there stay. Where workers share a port, the others get them. */
+  readonly leave: () => void;
 }
 
 /** A token of 16 KiB and room for the rest. */
@@ -88,16 +91,23 @@ function listen(server: Server, host: string, port: number): Effect.Effect<Addre
   });
 }
 
-function close(server: Server, sockets: ReadonlySet<Socket>, clock: Clock): Effect.Effect<void> {
-  return Effect.callback((resume) => {
+/** No new sockets; the answer resolves when the last one is gone. However often it is called, it is one closing. */
+function closing(server: Server): () => Promise<void> {
+  let closed: Promise<void> | undefined;
+  return () => {
+    closed ??= new Promise((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    return closed;
+  };
+}
+
+function close(leave: () => Promise<void>, sockets: ReadonlySet<Socket>, clock: Clock): Effect.Effect<void> {
+  return Effect.promise(async () => {
     const cancel = clock.after(closeGraceMs, () => {
       for (const socket of sockets) socket.destroy();
     });
-    server.close(() => {
-      cancel();
-      resume(Effect.void);
-    });
-    server.closeIdleConnections();
+    await leave();
+    cancel();
   });
 }
 
@@ -114,11 +124,18 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
   server.on("upgrade", (request, socket, head) => {
     if (!gateway.upgrade(request, head)) refuseUpgrade(socket);
   });
+  const leave = closing(server);
   const address = yield* Effect.acquireRelease(listen(server, options.host, options.port), () =>
-    close(server, sockets, options.clock ?? systemClock),
+    close(leave, sockets, options.clock ?? systemClock),
   );
   gateway.ceiling.hold(server);
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  const serving: Serving = { url: `http://${host}:${address.port}`, port: address.port, server };
+  const serving: Serving = {
+    url: `http://${host}:${address.port}`,
+    port: address.port,
+    server,
+    gateway,
+    leave: () => void leave(),
+  };
   return serving;
 });

@@ -39,6 +39,8 @@ export class SocketCeiling {
     if (places === undefined) return;
     const reserve = Math.min(maxReserve, Math.max(minReserve, Math.ceil(places.limit * reserveShare)));
     server.maxConnections = Math.max(1, places.spare - reserve);
+    // Among workers that are all full, a socket that each hands back would go round for ever.
+    Object.assign(server, { dropMaxConnection: true });
     server.on("drop", () => this.note(server.maxConnections));
   }
 

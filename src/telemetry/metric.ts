@@ -21,6 +21,15 @@ export interface Figures {
   /** For who asks for no more of the process. */
   readonly loopDelay?: LoopDelay | undefined;
   readonly gateway?: GatewayFigures | undefined;
+  /** Of one `serve` with several processes. */
+  readonly workers?: readonly WorkerFigures[] | undefined;
+}
+
+export interface WorkerFigures {
+  /** Its place, from 1; who takes a dead one's place has its number. */
+  readonly worker: number;
+  readonly isUp: boolean;
+  readonly deaths: number;
 }
 
 export interface GatewayFigures {

@@ -6,6 +6,7 @@ import type { Metric } from "./metric.ts";
 import { facadeMetrics } from "./facade-metrics.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { runtimeMetrics } from "./runtime-metrics.ts";
+import { workerMetrics } from "./worker-metrics.ts";
 
 export const metrics: readonly Metric[] = [
   ...runtimeMetrics,
@@ -14,4 +15,5 @@ export const metrics: readonly Metric[] = [
   ...breakerMetrics,
   ...facadeMetrics,
   ...processMetrics,
+  ...workerMetrics,
 ];

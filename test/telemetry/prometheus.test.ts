@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { metrics } from "../../src/telemetry/metrics.ts";
-import { prometheusText } from "../../src/telemetry/prometheus.ts";
+import { collected, prometheusText, prometheusTextOf } from "../../src/telemetry/prometheus.ts";
 import { runtimeUnderTest } from "../support/runtime-under-test.ts";
 
 describe("the metrics", () => {
@@ -31,5 +31,29 @@ describe("the metrics", () => {
     parts.breakers.of('a"b\\c\nd');
     const text = prometheusText({ runtime: parts.service.figures() });
     expect(text).toContain(String.raw`runcast_breaker_health{breaker="a\"b\\c\nd"} 100`);
+  });
+});
+
+describe("the metrics of several workers", () => {
+  it("stand on one page, each sample with its worker, each metric with one head", async () => {
+    const one = await runtimeUnderTest();
+    const two = await runtimeUnderTest();
+    const workers = [
+      { worker: 1, isUp: true, deaths: 2 },
+      { worker: 3, isUp: false, deaths: 0 },
+    ];
+    const text = prometheusTextOf([
+      { worker: 1, samples: collected({ runtime: one.parts.service.figures(), workers }) },
+      { worker: 2, samples: collected({ runtime: two.parts.service.figures() }) },
+    ]);
+    expect(text).toContain('runcast_log_up{worker="1"} 1\nruncast_log_up{worker="2"} 1\n');
+    expect(text).toContain('runcast_sent_to_acked_seconds_bucket{worker="2",le="+Inf"} 0\n');
+    expect(text).toContain('runcast_worker_up{worker="1"} 1\nruncast_worker_up{worker="3"} 0\n');
+    expect(text).toContain('runcast_worker_deaths_total{worker="1"} 2\n');
+    for (const { name } of metrics) expect(text.split(`# TYPE ${name} `), name).toHaveLength(2);
+    const series = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const names = series.map((line) => line.slice(0, line.lastIndexOf(" ")));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !name.includes('worker="'))).toEqual([]);
   });
 });
