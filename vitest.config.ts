@@ -1,12 +1,25 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 const unitTimeoutMs = 20_000;
 const propertyTimeoutMs = 90_000;
 const endToEndTimeoutMs = 120_000;
 
+/**
+ * Node takes the types off a `.ts` file with WebAssembly, in each thread anew: the log's threads load their source so. The
+ * JavaScript functions that it calls get compiled wrappers after 1,000 calls, in a cache of the whole process, and V8 13.6
+ * now and then frees one twice when threads come and go: the process dies of SIGSEGV, or of `jit_page.has_value()`. With
+ * this budget no wrapper is ever compiled. The built package has no types to take off, and no such threads.
+ */
+const noCompiledWrappers = "--wasm-wrapper-tiering-budget=1000000000";
+
+// What has been compiled once, types taken off, is loaded as it is by every fork, thread and server that tests start.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled");
+
 export default defineConfig({
   test: {
     environment: "node",
+    execArgv: [noCompiledWrappers],
     // Two cores are what CI has; more workers only make deadlines late.
     maxWorkers: 2,
     reporters: process.env["CI"] ? ["default", "json"] : ["default"],
