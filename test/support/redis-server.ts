@@ -1,26 +1,55 @@
-/** A Redis server of the test's own, on a free port of loopback, in memory and without a configuration of the machine. */
+/**
+ * A Redis server of the test's own, on a free port of loopback and without a configuration of the machine: in memory, or
+ * with an append-only file in a folder of its own, which a restart reads again.
+ */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { createClient } from "redis";
 import { stablePort } from "./built-server.ts";
+import { eventually } from "./eventually.ts";
 
 const readyMs = 10_000;
 
+export interface RedisTerms {
+  /** With an append-only file, synced so. */
+  readonly appendfsync?: "always" | "everysec";
+  readonly replicaOf?: RedisServer;
+  readonly isCluster?: boolean;
+  readonly more?: readonly string[];
+}
+
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
-  readonly #extra: readonly string[];
+  readonly #folder: string;
+  readonly #words: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, extra: readonly string[]) {
+  private constructor(port: number, folder: string, words: readonly string[]) {
     this.port = port;
-    this.#extra = extra;
+    this.#folder = folder;
+    this.#words = words;
   }
 
-  static async start(...extra: readonly string[]): Promise<RedisServer> {
+  static async start({ appendfsync, replicaOf, isCluster, more = [] }: RedisTerms = {}): Promise<RedisServer> {
     if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).error !== undefined)
       throw new Error("redis-server is not installed: apt-get install redis-server");
-    const server = new RedisServer(await stablePort(), extra);
+    const words = [...more, ...(appendfsync ? ["--appendonly", "yes", "--appendfsync", appendfsync] : [])];
+    if (replicaOf) words.push("--replicaof", "127.0.0.1", String(replicaOf.port), "--repl-diskless-sync-delay", "0");
+    if (isCluster) words.push("--cluster-enabled", "yes", "--cluster-port", String(await stablePort()));
+    // A killed server loses nothing of what it wrote to a file system in memory either, and does not wait for a disk.
+    const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+    const folder = await mkdtemp(join(base, "runcast-redis-"));
+    const server = new RedisServer(await stablePort(), folder, words);
     await server.restart();
+    if (replicaOf)
+      await eventually(async () => {
+        if ((await server.info("master_link_status")) !== "up") throw new Error("the replica is not in step");
+      });
     return server;
   }
 
@@ -30,6 +59,15 @@ export class RedisServer implements AsyncDisposable {
 
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
+  }
+
+  /** It stands still, with its connections open. */
+  pause(): void {
+    this.signal("SIGSTOP");
+  }
+
+  resume(): void {
+    this.signal("SIGCONT");
   }
 
   async kill(): Promise<void> {
@@ -42,8 +80,8 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async restart(): Promise<void> {
-    const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", ...this.#extra];
-    const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "ignore"] });
+    const own = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--dir", this.#folder];
+    const child = spawn("redis-server", [...own, ...this.#words], { stdio: ["ignore", "pipe", "ignore"] });
     this.#child = child;
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error("redis-server does not answer")), readyMs);
@@ -54,8 +92,30 @@ export class RedisServer implements AsyncDisposable {
     await ready.finally(() => clearTimeout(timer));
   }
 
+  /** One command, on a connection of its own. */
+  async ask(...words: readonly string[]): Promise<unknown> {
+    const client = createClient({ url: this.url, RESP: 2, socket: { reconnectStrategy: false } });
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      return await client.sendCommand(words);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  async info(field: string): Promise<string | undefined> {
+    return new RegExp(`^${field}:(.*)\r$`, "m").exec(String(await this.ask("INFO")))?.[1];
+  }
+
+  /** A replica becomes a master. */
+  async promote(): Promise<void> {
+    await this.ask("REPLICAOF", "NO", "ONE");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    this.signal("SIGCONT");
+    this.resume();
     await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }

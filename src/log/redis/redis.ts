@@ -1,0 +1,183 @@
+/**
+ * The event log in Redis Streams, for several processes: on one server, or in a cluster, where all of one user's stream is
+ * in one slot. Each append is one script on that slot, so it is there whole or not at all; what "durable" means is what
+ * the server is set to (`identity`, docs/operations.md). Before it stands the runtime; behind it, `servers`.
+ */
+import type { StreamKey } from "../../../protocol/ids.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { bells } from "../bells.ts";
+import { logClosed } from "../closed.ts";
+import { newEpoch } from "../epoch.ts";
+import type { EventLog, KnownKey, LedgerCount, SavedCursor } from "../event-log.ts";
+import { runKey } from "../../../protocol/ids.ts";
+import { Appends, knownKey } from "./appends.ts";
+import { Compaction } from "./compaction.ts";
+import { documentsOf, putDocument } from "./documents.ts";
+import { Follows } from "./follows.ts";
+import { IndexCalls } from "./index-calls.ts";
+import { addScript, listedScript } from "./index-scripts.ts";
+import { Letters } from "./letters.ts";
+import { Outbox } from "./outbox.ts";
+import { positionOf, readRunEvents, readSlice } from "./reads.ts";
+import { Replication } from "./replication.ts";
+import { Retirement } from "./retirement.ts";
+import { Runs } from "./runs.ts";
+import { Servers } from "./servers.ts";
+import { StreamCalls } from "./stream-calls.ts";
+import { cursorScript, cursorsScript, keysScript, ledgerScript } from "./stream-scripts.ts";
+import { type RedisLogOptions, redisTerms } from "./terms.ts";
+import { Turns } from "./turns.ts";
+
+const defaultMaxWaitingBytes = 64 * 2 ** 20;
+const defaultPollMs = 5_000;
+const listedStreams = 256;
+
+/**
+ * Opens the store on a Redis server (≥ 7), or makes it.
+ *
+ * Fails: `InvalidConfig` (a bad address, no package `redis`, no append-only file, a newer schema); `LogUnavailable` (the
+ * server does not answer, is a replica, is still reading its data).
+ */
+export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
+  const { clock = systemClock, maxWaitingBytes = defaultMaxWaitingBytes, pollMs = defaultPollMs } = options;
+  const terms = redisTerms(options);
+  const servers = await Servers.open({ ...terms, clock, maxWaitingBytes });
+  const listeners = bells(options.onBug);
+  const streams = new StreamCalls(servers);
+  const index = new IndexCalls(servers);
+  const turns = new Turns(
+    (stream) => streams.isReady(stream),
+    (stream) => streams.getReady(stream),
+  );
+  const writer = newEpoch(clock.random);
+  const now = (): number => clock.now();
+  const runs = new Runs(index, streams, turns, now);
+  const outbox = new Outbox(index, streams, turns, now);
+  const letters = new Letters(index, streams);
+  const retirement = new Retirement(index, streams, letters, outbox);
+  const compaction = new Compaction(index, streams, runs);
+  const replication = new Replication(servers, terms);
+  const appends = new Appends({
+    ...{ index, streams, runs, turns, listeners, writer, random: clock.random },
+    replicated: (stream) => replication.reached(servers.keys.meta(stream)),
+  });
+  const position = (stream: StreamKey) => positionOf(streams, stream);
+  const follows = new Follows({ servers, listeners, position, clock, writer, pollMs });
+  let closing: Promise<void> | undefined;
+  let running = 0;
+  let onIdle: (() => void) | undefined;
+
+  /** Counts what was accepted: the end waits for it. */
+  async function open<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    if (closing !== undefined) throw logClosed();
+    running += 1;
+    try {
+      return await work();
+    } finally {
+      running -= 1;
+      if (running === 0) onIdle?.();
+    }
+  }
+
+  async function saveCursors(cursors: readonly SavedCursor[]): Promise<void> {
+    const byStream = new Map<StreamKey, string[]>();
+    for (const { stream, device, offset } of cursors) {
+      const args = byStream.get(stream) ?? [];
+      byStream.set(stream, args);
+      args.push(device, String(offset));
+    }
+    await Promise.all(
+      [...byStream].map(async ([stream, args]) => {
+        const { words } = await turns.step(stream, () => streams.write(stream, cursorsScript, ...args));
+        await outbox.done(words.slice(1));
+      }),
+    );
+  }
+
+  async function ledger(only: StreamKey | undefined): Promise<LedgerCount> {
+    const total = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
+    const count = async (stream: StreamKey): Promise<void> => {
+      for (let after = "0", isFirst = true; isFirst || after !== ""; isFirst = false) {
+        const { words } = await streams.read(stream, ledgerScript, after);
+        const [accepted = 0, ackedBefore = 0, dead = 0, seen = 0, stored = 0] = words.slice(1).map(Number);
+        if (isFirst) total.accepted += accepted;
+        if (isFirst) total.acked += ackedBefore;
+        if (isFirst) total.deadLettered += dead;
+        total.acked += seen;
+        total.stored += stored;
+        after = words[6] ?? "";
+      }
+    };
+    if (only !== undefined) await count(only);
+    for (let place: string | undefined = only === undefined ? "0" : undefined; place !== undefined; ) {
+      const page: readonly string[] = await index.read(
+        servers.keys.streams,
+        listedScript,
+        place,
+        String(listedStreams),
+      );
+      await Promise.all(page.filter((_, at) => at % 2 === 0).map((stream) => count(stream as StreamKey)));
+      place = page.at(-1);
+    }
+    return total;
+  }
+
+  async function knownKeys(
+    owner: Parameters<EventLog["knownKeys"]>[0],
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, KnownKey>> {
+    const known = new Map<string, KnownKey>();
+    const stream = "runId" in owner ? await runs.streamOf(owner.tenantId, owner.runId) : owner.stream;
+    if (stream === undefined || names.length === 0) return known;
+    const run = "runId" in owner ? runKey(owner.tenantId, owner.runId) : "";
+    const { words } = await streams.read(stream, keysScript, run, ...names);
+    for (const [at, name] of names.entries()) {
+      const text = words[at + 1] ?? "";
+      if (text !== "") known.set(name, knownKey(text));
+    }
+    return known;
+  }
+
+  return {
+    isShared: true,
+    append: (append) => open(() => appends.append(append)),
+    position: (stream) => open(() => position(stream)),
+    read: (stream, after, limit) => open(() => readSlice(streams, stream, after, limit)),
+    living: (stream) => open(() => runs.living(stream)),
+    run: (tenantId, runId) => open(async () => (await runs.run(tenantId, runId))?.record),
+    runs: (query) => open(() => runs.list(query)),
+    readRun: (tenantId, runId, afterSeq, limit) =>
+      open(async () => {
+        const stream = await runs.streamOf(tenantId, runId);
+        return stream === undefined ? [] : readRunEvents(streams, { stream, tenantId, runId }, afterSeq, limit);
+      }),
+    knownKeys: (owner, names) => open(() => knownKeys(owner, names)),
+    approval: (tenantId, approvalId, stream) => open(() => runs.approval(tenantId, approvalId, stream)),
+    claim: (tenantId, runId) => open(() => runs.claim(tenantId, runId)),
+    saveCursors: (cursors) => open(() => saveCursors(cursors)),
+    cursor: (stream, device) => open(async () => Number((await streams.read(stream, cursorScript, device)).words[1])),
+    ledger: (stream) => open(() => ledger(stream)),
+    quarantine: (entry) => open(() => letters.quarantine(entry)),
+    deadLetters: (query) => open(() => letters.page(query)),
+    putDocument: (put) => open(() => putDocument(index, put)),
+    documents: (query) => open(() => documentsOf(index, query)),
+    outbox: (query) => open(() => outbox.page(query)),
+    moveOutbox: (move) => open(() => outbox.move(move)),
+    retire: (ask) => open(() => retirement.retire(ask)),
+    compact: (ask) => open(() => compaction.compact(ask)),
+    probe: () => open(async () => void (await index.write(servers.keys.store, addScript, "probe", "0", "probe"))),
+    watch: (listener) => listeners.watch(listener),
+    follow: (stream) => open(() => follows.follow(stream)),
+    close: () => {
+      closing ??= new Promise<void>((resolve) => {
+        follows.close();
+        if (running === 0) resolve();
+        else onIdle = resolve;
+      }).then(() => {
+        servers.close();
+        listeners.clear();
+      });
+      return closing;
+    },
+  };
+}
