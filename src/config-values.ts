@@ -11,7 +11,16 @@ export interface Setting {
   readonly secret?: boolean;
 }
 
-export type StoreSetting = { readonly kind: "sqlite"; readonly file: string } | { readonly kind: "memory" };
+export type StoreSetting =
+  | { readonly kind: "sqlite"; readonly file: string }
+  | { readonly kind: "memory" }
+  /** Shared by several nodes. The URL may hold a password: it is not to be shown. */
+  | { readonly kind: "redis"; readonly url: string };
+
+export const storeShape = "sqlite:<file>, memory: or redis://<host>";
+
+/** Whether others may write to it as well. */
+export const isSharedStore = ({ kind }: StoreSetting): boolean => kind === "redis";
 
 const maxShownChars = 100;
 
@@ -96,7 +105,7 @@ interface Given {
   readonly called: string;
 }
 
-const laterStores = /^(postgres|postgresql|redis|rediss):/;
+const laterStores = /^(postgres|postgresql):/;
 
 /** Shows a connection string without its password. */
 const scheme = (text: string): string => `${text.split(":", 1)[0] ?? ""}:…`;
@@ -106,9 +115,12 @@ export function store(given: Given, setting: Setting): Effect.Effect<StoreSettin
   if (text === "memory:") return Effect.succeed({ kind: "memory" });
   const file = /^sqlite:(.+)$/.exec(text)?.[1];
   if (file !== undefined && !file.includes("\0")) return Effect.succeed({ kind: "sqlite", file });
+  if (isRedisUrl(text)) return Effect.succeed({ kind: "redis", url: text });
   if (laterStores.test(text)) return Effect.fail(comesLater(scheme(text), called, setting));
-  return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
+  return Effect.fail(wrong(setting, called, /@|^rediss?:/.test(text) ? scheme(text) : text));
 }
+
+const isRedisUrl = (text: string): boolean => /^rediss?:\/\/\S+$/.test(text) && URL.canParse(text);
 
 export const spoolShape = "file:<directory>, redis://<host>, or none";
 
@@ -122,7 +134,7 @@ export function spool(given: Given, setting: Setting): Effect.Effect<SpoolSettin
   if (text === "none") return Effect.succeed({ kind: "none" });
   const directory = /^file:(.+)$/.exec(text)?.[1];
   if (directory !== undefined && !directory.includes("\0")) return Effect.succeed({ kind: "file", directory });
-  if (/^rediss?:\/\/\S+$/.test(text) && URL.canParse(text)) return Effect.succeed({ kind: "redis", url: text });
+  if (isRedisUrl(text)) return Effect.succeed({ kind: "redis", url: text });
   return Effect.fail(wrong(setting, called, text.includes("@") ? scheme(text) : text));
 }
 

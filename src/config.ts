@@ -18,6 +18,7 @@ import {
   auditKey,
   flag,
   isLoopbackHost,
+  isSharedStore,
   jwksUrl,
   listOf,
   oneOf,
@@ -161,6 +162,8 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     if (fromEnv !== undefined && fromEnv !== "") return { text: fromEnv, called: setting.env };
     return { text: file[name] ?? setting.default, called: setting.env };
   };
+  const isGiven = (name: SettingName): boolean =>
+    flags[name] !== undefined || (env[settings[name].env] ?? "") !== "" || file[name] !== undefined;
   const read = <Value>(name: SettingName, reader: (text: string) => Value | undefined) => {
     const { text, called } = given(name);
     const value = reader(text);
@@ -181,7 +184,7 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
     port: yield* read("port", wholeNumber(0, maxPort)),
     store: where,
     workers: yield* workersOf(given("workers"), settings.workers, where),
-    spool: yield* spool(given("spool"), settings.spool),
+    spool: yield* spoolFor(where, given("spool"), isGiven("spool")),
     jwtKey,
     jwtIssuer: (yield* read("jwtIssuer", optionalText)) || undefined,
     jwtAudience: (yield* read("jwtAudience", optionalText)) || undefined,
@@ -211,6 +214,15 @@ export const loadConfig = Effect.fnUntraced(function* (sources: ConfigSources) {
 });
 
 const optionalText = (text: string): string | undefined => (text === "" ? "" : plainText(text));
+
+/** The default is for a store of this process alone: a spooled event gets its offset from what one process knows. */
+function spoolFor(where: StoreSetting, given: Given, isGiven: boolean): Effect.Effect<SpoolSetting, InvalidConfig> {
+  if (!isSharedStore(where)) return spool(given, settings.spool);
+  if (!isGiven || given.text === "none") return Effect.succeed({ kind: "none" });
+  const message =
+    "cannot be used with a store that several nodes share: an event gets its offset from the store; right is none";
+  return Effect.fail(new InvalidConfig({ setting: given.called, message }));
+}
 
 /** `leaseMs` → `--lease-ms`. */
 export const flagName = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -23,12 +23,13 @@ import { jwtAuthenticator } from "./auth/jwt.ts";
 import { application } from "./auth/principal.ts";
 import { checkedBy } from "./auth/token-check.ts";
 import type { StoreSetting } from "./config-values.ts";
-import { store as parseStore } from "./config-values.ts";
+import { isSharedStore, store as parseStore, storeShape } from "./config-values.ts";
 import type { InvalidConfig } from "./errors.ts";
 import { InvalidInput, RunEnded } from "./errors.ts";
 import type { GatewayOptions } from "./gateway/desk.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import type { EventLog } from "./log/event-log.ts";
+import { EventLogTag } from "./log/layer.ts";
 import { storeLayer } from "./log/store-layer.ts";
 import { systemClock } from "./platform/clock.ts";
 import { loopDelayWatch } from "./platform/process-figures.ts";
@@ -70,17 +71,21 @@ export interface MadeRuncast {
 
 function storeOf(store: RuncastOptions["store"]): Effect.Effect<StoreSetting | EventLog, InvalidConfig> {
   if (typeof store !== "string" && store !== undefined) return Effect.succeed(store);
-  const setting = { env: "RUNCAST_STORE", default: defaultStore, right: "sqlite:<file> or memory:" };
+  const setting = { env: "RUNCAST_STORE", default: defaultStore, right: storeShape };
   return parseStore({ text: store ?? defaultStore, called: "store" }, setting);
 }
 
 /**
  * In the spool, where that is files: an alert may be about the log. Else beside the store's file; in the log, where that is
- * somebody's own; nowhere, where nothing outlives the process.
+ * somebody's own or shared; nowhere, where nothing outlives the process.
  */
-function alertPlaceOf(store: StoreSetting | EventLog, spool: OpenedSpool | undefined): AlertPlace | undefined {
+function alertPlaceOf(
+  store: StoreSetting | EventLog,
+  spool: OpenedSpool | undefined,
+  log: EventLog,
+): AlertPlace | undefined {
   if (spool?.folder !== undefined) return alertFile(join(spool.folder, "alerts"));
-  if (!("kind" in store)) return alertDocument(store);
+  if (!("kind" in store) || isSharedStore(store)) return alertDocument(log);
   return store.kind === "sqlite" ? alertFile(`${store.file}.alerts`) : undefined;
 }
 
@@ -110,11 +115,12 @@ export const makeRuncast = Effect.fnUntraced(function* (options: RuncastOptions)
   const watch = clock === systemClock ? loopDelayWatch() : undefined;
   yield* Effect.addFinalizer(() => Effect.sync(() => watch?.stop()));
   const opened = yield* openSpool({ spool, store: where, commit, clock, journal });
-  const alertPlace = alertPlaceOf(where, opened);
+  const log = Context.get(yield* Layer.build(storeLayer(where, commit)), EventLogTag);
+  const alertPlace = alertPlaceOf(where, opened, log);
   const more = { alertPlace, loopDelay: watch?.read, spool: opened };
   const services = yield* Layer.build(
     partsLayer({ ...rest, tiers, clock, journal, auditLog, onOrphan, authenticate, ...more }).pipe(
-      Layer.provideMerge(storeLayer(where, commit)),
+      Layer.provideMerge(Layer.succeed(EventLogTag, log)),
     ),
   );
   const parts = Context.get(services, Parts);

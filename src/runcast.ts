@@ -49,7 +49,7 @@ export interface RuncastOptions
     | "escalation"
     | "vapidPublicKey"
   > {
-  /** `sqlite:<file>`, `memory:` or a log of your own. Default `sqlite:./runcast.db`. */
+  /** `sqlite:<file>`, `memory:`, `redis://…` or a log of your own. Default `sqlite:./runcast.db`. */
   readonly store?: string | StoreSetting | EventLog | undefined;
   /**
    * Where events wait while the store takes none: `file:<directory>`, `redis://…`, a spool of your own, or `false`. Default

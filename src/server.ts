@@ -64,7 +64,6 @@ function readConsole(pushKey: string | undefined): StaticFiles | undefined {
   return undefined;
 }
 
-const storeText = ({ store }: Config): string => (store.kind === "sqlite" ? `sqlite:${store.file}` : "memory:");
 const devAuth = Effect.fnUntraced(function* (secretFile: string) {
   const devMode: DevMode = yield* openDevMode(secretFile, systemClock);
   const auth: JwtKey = { kind: "secret", secret: devMode.secret };
@@ -99,7 +98,7 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
   const tracer = config.otlp && (yield* tracerOf(config.otlp, clock));
   const { channels, alertSinks } = yield* outletsOf(config.channels, clock, journal);
   const made = yield* makeRuncast({
-    store: storeText(config),
+    store: config.store,
     commit: config.commit,
     spool: config.spool,
     auth,

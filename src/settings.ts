@@ -2,7 +2,7 @@
 import { maxLeaseMs, minLeaseMs } from "../protocol/http.ts";
 import { apiKeysShape } from "./auth/api-key.ts";
 import type { Setting } from "./config-values.ts";
-import { spoolShape } from "./config-values.ts";
+import { spoolShape, storeShape } from "./config-values.ts";
 import { channelSettings } from "./fallback/channel-settings.ts";
 import { breakersShape } from "./runtime/breaker-settings.ts";
 import { criticalTypes, defaultAckWaitMs } from "./runtime/escalation-policy.ts";
@@ -27,7 +27,7 @@ export const maxAckWaitMs = dayMs;
 export const settings = {
   host: { env: "RUNCAST_HOST", default: "127.0.0.1", right: "a host name or an address" },
   port: { env: "RUNCAST_PORT", default: "7420", right: "0 (any) to 65535" },
-  store: { env: "RUNCAST_STORE", default: "sqlite:./runcast.db", right: "sqlite:<file> or memory:" },
+  store: { env: "RUNCAST_STORE", default: "sqlite:./runcast.db", right: storeShape },
   workers: { env: "RUNCAST_WORKERS", default: "1", right: workersRight },
   spool: { env: "RUNCAST_SPOOL", default: "file:./runcast-spool", right: spoolShape },
   jwtSecret: { env: "RUNCAST_JWT_SECRET", default: "", right: "at least 32 bytes", secret: true },

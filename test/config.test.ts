@@ -107,7 +107,7 @@ describe("the configuration", () => {
     [{ RUNCAST_PORT: "80a" }, "RUNCAST_PORT"],
     [{ RUNCAST_PORT: "1e3" }, "RUNCAST_PORT"],
     [{ RUNCAST_HOST: "a host" }, "RUNCAST_HOST"],
-    [{ RUNCAST_STORE: "runcast.db" }, `RUNCAST_STORE cannot be "runcast.db"; right is sqlite:<file> or memory:`],
+    [{ RUNCAST_STORE: "runcast.db" }, `RUNCAST_STORE cannot be "runcast.db"; right is sqlite:<file>, memory: or`],
     [{ RUNCAST_STORE: "sqlite:" }, "RUNCAST_STORE"],
     [{ RUNCAST_SPOOL: "/tmp" }, "RUNCAST_SPOOL"],
     [{ RUNCAST_COMMIT: "maybe" }, `RUNCAST_COMMIT cannot be "maybe"; right is fsync or os`],
@@ -137,7 +137,23 @@ describe("the configuration", () => {
     expect(await refused({ env })).toContain(message);
   });
 
-  it.each(["postgres://u:canary@db/x", "redis://:canary@r", "postgresql://u:canary@db/x"])(
+  it.each(["redis://u:p@r/1?wait=1", "rediss://r"])("has no spool with the shared store %s", async (store) => {
+    const config = await loaded({ env: { RUNCAST_STORE: store } });
+    expect(config).toMatchObject({ store: { kind: "redis", url: store }, spool: { kind: "none" } });
+    const refusal = await refused({ env: { RUNCAST_STORE: store, RUNCAST_SPOOL: "file:./spool" } });
+    expect(refusal).toContain("RUNCAST_SPOOL cannot be used with a store that several nodes share");
+    expect(await loaded({ env: { RUNCAST_STORE: store, RUNCAST_SPOOL: "none" } })).toMatchObject({
+      spool: { kind: "none" },
+    });
+  });
+
+  it("does not show what may be the password of an address that it cannot read", async () => {
+    const message = await refused({ env: { RUNCAST_STORE: "redis://u:canary@r :1" } });
+    expect(message).toContain("redis:…");
+    expect(message).not.toContain("canary");
+  });
+
+  it.each(["postgres://u:canary@db/x", "postgresql://u:canary@db/x"])(
     "says that %s comes later, without its password",
     async (store) => {
       const message = await refused({ env: { RUNCAST_STORE: store } });

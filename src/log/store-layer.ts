@@ -3,7 +3,7 @@ import * as Layer from "effect/Layer";
 import type { StoreSetting } from "../config-values.ts";
 import type { InvalidConfig, LogUnavailable } from "../errors.ts";
 import type { EventLog } from "./event-log.ts";
-import { EventLogTag, memoryLogLayer, sqliteLogLayer } from "./layer.ts";
+import { eventLogLayer, EventLogTag, memoryLogLayer, sqliteLogLayer } from "./layer.ts";
 
 /**
  * Opens the store and closes it with its scope; a log that the application brought stays the application's.
@@ -15,5 +15,16 @@ export function storeLayer(
   commit: "fsync" | "os",
 ): Layer.Layer<EventLogTag, InvalidConfig | LogUnavailable> {
   if (!("kind" in store)) return Layer.succeed(EventLogTag, store);
-  return store.kind === "memory" ? memoryLogLayer() : sqliteLogLayer({ path: store.file, durability: commit });
+  switch (store.kind) {
+    case "memory":
+      return memoryLogLayer();
+    case "sqlite":
+      return sqliteLogLayer({ path: store.file, durability: commit });
+    case "redis":
+      // Loaded on demand: its driver is an optional package.
+      return eventLogLayer(async () => {
+        const { openRedisLog } = await import("./redis/redis.ts");
+        return openRedisLog({ url: store.url });
+      });
+  }
 }

@@ -7,7 +7,13 @@ import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
-import { type SpoolSetting, spool as parseSpool, spoolShape, type StoreSetting } from "../config-values.ts";
+import {
+  isSharedStore,
+  type SpoolSetting,
+  spool as parseSpool,
+  spoolShape,
+  type StoreSetting,
+} from "../config-values.ts";
 import { InvalidConfig, LogUnavailable } from "../errors.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -47,9 +53,9 @@ export const openSpool = Effect.fnUntraced(function* (
   const file = !isOwnLog && store.kind === "sqlite" ? store.file : undefined;
   const setting = typeof spool === "string" ? yield* parseSpool({ text: spool, called: "spool" }, shape) : spool;
   // What is in memory is gone before anything that waits for it could be brought there.
-  if (setting === undefined ? file === undefined : setting.kind === "none" || (!isOwnLog && file === undefined))
-    return undefined;
+  if (setting === undefined ? file === undefined : setting.kind === "none") return undefined;
   yield* requireAlone(store);
+  if (!isOwnLog && file === undefined) return undefined;
   const identity = file === undefined ? "log" : storeName(file);
   const folder = setting?.kind === "file" ? join(setting.directory, identity) : `${file ?? ""}.spool`;
   const open = setting?.kind === "redis" ? redisSpool(terms, setting.url, identity, file) : fileSpool(terms, folder);
@@ -65,12 +71,12 @@ export const openSpool = Effect.fnUntraced(function* (
 
 const shape = { env: "RUNCAST_SPOOL", default: "", right: spoolShape };
 
+const noSpool = "needs a store that only this process writes to; set it to false or none";
+
 /** A spooled event gets its offset from what this process knows: nobody else may give offsets meanwhile. */
 function requireAlone(store: StoreSetting | EventLog): Effect.Effect<void, InvalidConfig> {
-  if ("kind" in store || store.isShared !== true) return Effect.void;
-  return Effect.fail(
-    new InvalidConfig({ setting: "spool", message: "needs a store that only this process writes to; set it to false" }),
-  );
+  if ("kind" in store ? !isSharedStore(store) : store.isShared !== true) return Effect.void;
+  return Effect.fail(new InvalidConfig({ setting: "spool", message: noSpool }));
 }
 
 const fileSpool =

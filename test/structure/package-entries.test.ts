@@ -16,6 +16,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./client": ["xstate"],
   "./push": [],
   "./react": ["react", "xstate"],
+  "./redis": ["effect", "zod"],
   "./runner": [],
   "./publisher": [],
   "./facade": [],

@@ -1,0 +1,4 @@
+/** `runcast/redis`: the event log in Redis Streams, for who opens it without the address that `createRuncast` takes. */
+export type { EventLog } from "../event-log.ts";
+export { openRedisLog } from "./redis.ts";
+export type { RedisLogOptions } from "./terms.ts";
