@@ -16,6 +16,20 @@ const noCompiledWrappers = "--wasm-wrapper-tiering-budget=1000000000";
 // What has been compiled once, types taken off, is loaded as it is by every fork, thread and server that tests start.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled");
 
+/**
+ * Of the end-to-end files those that mostly wait, for servers, browsers and deadlines, and measure nothing: they run two at
+ * a time. All others have the machine for themselves.
+ */
+const mostlyWaiting = [
+  "test/e2e/{alert-receivers,alerts,breakers-page,browser,crash,embed,escalation,main-path,push-page}.test.ts",
+  "test/e2e/{react-hooks,remote-runner,retention,traces}.test.ts",
+  "test/e2e/black-box/*.test.ts",
+  "test/e2e/faults/{auth-doors,disk-epoch,disk-flip,hostile-canary,hostile-input,ladder}.test.ts",
+  "test/e2e/faults/network-{cursor,cut,devices,partition,retention,seam}.test.ts",
+  "test/e2e/faults/process-{legality,restart,store}.test.ts",
+];
+const endToEnd = { testTimeout: endToEndTimeoutMs, hookTimeout: endToEndTimeoutMs };
+
 export default defineConfig({
   test: {
     environment: "node",
@@ -49,13 +63,21 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "e2e-beside",
+          include: mostlyWaiting,
+          ...endToEnd,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          testTimeout: endToEndTimeoutMs,
-          hookTimeout: endToEndTimeoutMs,
-          // Servers and a browser: one file at a time, after all the others.
+          exclude: mostlyWaiting,
+          ...endToEnd,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
