@@ -29,7 +29,7 @@ export class Approvals {
     const own = caller.kind === "user" ? streamKey(caller.tenantId, caller.userId) : undefined;
     const record = await this.log.approval(tenantId, approvalId, own);
     if (record === undefined || !mayTouch(caller, record)) throw new NotFound({ what: "approval" });
-    const found = await this.runs.find(tenantId, record.runId);
+    const found = await this.runs.findFresh(tenantId, record.runId);
     const before = await this.resolution(found instanceof RunDesk ? found : record, approvalId);
     if (before) throw new AlreadyResolved({ resolution: before });
     if (!(found instanceof RunDesk)) throw new RunEnded({ state: found?.ended ?? "completed" });

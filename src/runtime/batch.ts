@@ -5,7 +5,7 @@
 import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
-import type { NewEvent } from "../log/event-log.ts";
+import type { Append, NewEvent, RunRecord } from "../log/event-log.ts";
 import type { DatedEvent } from "./run-dates.ts";
 
 /** One append holds at most this; more goes into the next. */
@@ -50,6 +50,17 @@ export class Batch {
     this.reject = (error) => {
       this.isUnderWay = false;
       reject(error);
+    };
+  }
+
+  appendTo({ stream, tenantId, runId, mode }: RunRecord): Append {
+    const { rows: events, fence, ended, approvals } = this;
+    return {
+      stream,
+      events,
+      run: { tenantId, runId, expectedSeq: this.afterSeq, fence, ended, approvals },
+      escalate: this.critical,
+      durability: mode === "performance" ? "os" : undefined,
     };
   }
 

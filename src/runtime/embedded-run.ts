@@ -54,6 +54,6 @@ export class EmbeddedRun extends RunWords {
 
   async heartbeat(): Promise<void> {
     this.desk.run.requireFence(this.fence);
-    this.desk.lease.renew();
+    await this.desk.heard();
   }
 }

@@ -4,12 +4,13 @@
  */
 import type { RunId, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
-import type { RunRecord } from "../log/event-log.ts";
+import type { EventLog, RunRecord } from "../log/event-log.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { StopRequest } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
 
 export interface FamilyTerms {
+  readonly log: Pick<EventLog, "isShared" | "living">;
   readonly journal: Journal;
   readonly atHand: (tenantId: TenantId, runId: RunId) => RunDesk | undefined;
   readonly find: (tenantId: TenantId, runId: RunId) => Promise<RunDesk | RunRecord | undefined>;
@@ -41,7 +42,35 @@ export class Family {
   }
 
   /** Asks them to stop. One that cannot be asked now has a lease of its own. */
-  stopChildren({ tenantId }: RunRecord, children: readonly RunId[], request: StopRequest): void {
+  stopChildren(parent: RunRecord, children: readonly RunId[], request: StopRequest): void {
+    const { log, journal } = this.terms;
+    this.stopEach(parent, children, request);
+    if (!log.isShared) return;
+    // Those that were made by other processes, too.
+    this.childrenOf(parent).then(
+      (living) => {
+        const others = living.filter((child) => !children.includes(child));
+        this.stopEach(parent, others, request);
+      },
+      (cause: unknown) => journal.write("warn", "run.childrenNotFound", { runId: parent.runId, cause }),
+    );
+  }
+
+  /** Its living children, by the log. Fails: `LogUnavailable`. */
+  async childrenOf({ stream, runId }: Pick<RunRecord, "stream" | "runId">): Promise<readonly RunId[]> {
+    const { runs } = await this.terms.log.living(stream);
+    return runs.filter(({ parentRunId }) => parentRunId === runId).map((child) => child.runId);
+  }
+
+  /** A parent that ended while its child was written, by another process, stops it as its end would have done. */
+  async stopIfOrphaned(child: RunRecord, { run }: RunDesk): Promise<void> {
+    await run.refresh().catch(() => {});
+    const ended = run.endedRecord;
+    if (ended !== undefined)
+      this.stopChildren(ended, [child.runId], { by: "parent", reason: "the parent run is over" });
+  }
+
+  private stopEach({ tenantId }: RunRecord, children: readonly RunId[], request: StopRequest): void {
     const { by = "parent", ...body } = request;
     for (const child of children) {
       this.terms

@@ -14,7 +14,16 @@ export interface LeaseTerms {
   readonly isWaiting: () => boolean;
   readonly onStalled: (stalled: boolean) => void;
   readonly onLost: () => void;
+  /**
+   * Asks whether the runner was heard by another process, and renews then. Undefined: nobody else can hear it.
+   *
+   * Fails: `LogUnavailable`: nobody is called silent for that.
+   */
+  readonly ask?: (() => Promise<void>) | undefined;
 }
+
+/** Between two questions, while the log does not answer. */
+const askAgainMs = 1_000;
 
 export class Lease {
   isStalled = false;
@@ -24,6 +33,7 @@ export class Lease {
   /** When the grace period ends; it begins when the owner is told, also after the process itself has slept. */
   private lostMono = Number.POSITIVE_INFINITY;
   private isOver = false;
+  private isAsking = false;
   private readonly deadline: Deadline;
 
   constructor(clock: Clock, deadlines: Deadlines, terms: LeaseTerms) {
@@ -63,6 +73,11 @@ export class Lease {
     this.deadline.moveTo(this.lostMono);
   }
 
+  /** The runner has been silent for the lease and the grace. */
+  get isLost(): boolean {
+    return this.isStalled && this.clock.mono() >= this.lostMono;
+  }
+
   end(): void {
     this.isOver = true;
     this.deadline.cancel();
@@ -72,17 +87,39 @@ export class Lease {
 
   private check(): void {
     const { terms, clock } = this;
-    if (terms.runnerIsHere() || terms.isWaiting()) this.renew();
+    // What another process was told may have ended the wait.
+    if (terms.runnerIsHere() || (terms.ask === undefined && terms.isWaiting())) this.renew();
     const nowMono = clock.mono();
     if (nowMono < this.untilMono) return this.deadline.moveTo(this.untilMono);
-    if (this.isStalled) {
-      if (nowMono >= this.lostMono) terms.onLost();
-      else this.deadline.moveTo(this.lostMono);
-      return;
-    }
-    this.lostMono = nowMono + terms.graceMs;
+    if (this.isStalled && nowMono < this.lostMono) return this.deadline.moveTo(this.lostMono);
+    if (terms.ask === undefined) this.conclude();
+    else this.askFirst(terms.ask);
+  }
+
+  private askFirst(ask: () => Promise<void>): void {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    ask().then(
+      () => {
+        this.isAsking = false;
+        if (this.isOver) return;
+        if (this.terms.runnerIsHere() || this.terms.isWaiting()) this.renew();
+        if (this.clock.mono() < this.untilMono) this.deadline.moveTo(this.untilMono);
+        else this.conclude();
+      },
+      () => {
+        this.isAsking = false;
+        this.deadline.moveTo(this.clock.mono() + askAgainMs);
+      },
+    );
+  }
+
+  /** It is silent. */
+  private conclude(): void {
+    if (this.isStalled) return this.terms.onLost();
+    this.lostMono = this.clock.mono() + this.terms.graceMs;
     this.deadline.moveTo(this.lostMono);
     this.isStalled = true;
-    terms.onStalled(true);
+    this.terms.onStalled(true);
   }
 }

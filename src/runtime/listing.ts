@@ -21,7 +21,8 @@ export async function summaryOf(record: RunRecord, runs: Runs, views: Views): Pr
 
 async function stateOf(record: RunRecord, runs: Runs, views: Views): Promise<RunState> {
   const desk = runs.atHand(record.tenantId, record.runId);
-  if (desk) return runStateOf(desk.run.actor.getSnapshot());
+  // Where others write, too, the log knows better.
+  if (desk?.run.isShared === false) return runStateOf(desk.run.actor.getSnapshot());
   return (await views.view(record))?.state ?? "started";
 }
 

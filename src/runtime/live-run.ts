@@ -3,16 +3,17 @@
  *
  * Events are judged when they arrive and written in that order, without waiting for each other; the answer waits
  * for the commit (L7). If a write fails its outcome is unknown: this object is then worth nothing, its owner drops
- * it, and the next call builds a new one from the log.
+ * it, and the next call builds a new one from the log. Where other processes write to the log as well, `run-turns`
+ * stands before the judgment.
  */
-import { isLiving, needsMachine, runStateOf } from "../../machines/legality.ts";
+import { isLiving, needsMachine } from "../../machines/legality.ts";
 import type { EventInput } from "../../protocol/event.ts";
 import type { OnIllegal, PublishAnswer } from "../../protocol/http.ts";
-import type { Fence, Offset, Seq } from "../../protocol/ids.ts";
+import type { Seq } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
-import type { RunState, TerminalState } from "../../protocol/run-view.ts";
-import { Fenced, IllegalTransition, LogFull, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
-import type { Append, Appended, RunRecord } from "../log/event-log.ts";
+import type { TerminalState } from "../../protocol/run-view.ts";
+import { IllegalTransition, LogFull, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
+import type { Appended, RunRecord } from "../log/event-log.ts";
 import { Batch, maxBatchRows } from "./batch.ts";
 import type { Owner } from "./contamination.ts";
 import type { RunActor, Verdict } from "./judge.ts";
@@ -20,29 +21,21 @@ import { judge, ownStep } from "./judge.ts";
 import type { Prepared } from "./payload.ts";
 import { inWholeBatch, prepare } from "./payload.ts";
 import { Receipt } from "./receipt.ts";
-import type { DatedEvent } from "./run-dates.ts";
 import { isDated } from "./run-dates.ts";
 import type { PublishTerms, RunHost } from "./run-host.ts";
 import { RunKeys } from "./run-keys.ts";
+import type { Stand } from "./run-picture.ts";
+import { RunPicture } from "./run-picture.ts";
+import { RunTurns } from "./run-turns.ts";
 import { breakdownError, endOf } from "./write-failure.ts";
 
 const nothing = (): void => {};
 
-export class LiveRun {
-  readonly record: RunRecord;
-  fence: Fence;
-  /** Of the newest accepted event, committed or not. */
-  seq: Seq;
-  /** Of the newest committed event. */
-  offset: Offset;
-  actor: RunActor;
-  /** Its runner was heard: the lease listens. */
-  onHeard: () => void = nothing;
-  /** A date of it was set or settled, and that is durable. `atMs`: milliseconds since 1970. */
-  onDated: (event: DatedEvent, atMs: number) => void = nothing;
+export class LiveRun extends RunPicture {
+  readonly keys: RunKeys;
   private readonly owner: Owner;
-  private readonly host: RunHost;
-  private readonly keys: RunKeys;
+  /** Undefined: nobody else writes to the log. */
+  private readonly turns: RunTurns | undefined;
   private ending: TerminalState | undefined;
   private broken: LogUnavailable | LogFull | undefined;
   /** Settles when everything accepted so far has an outcome. */
@@ -53,48 +46,34 @@ export class LiveRun {
   private batch: Batch | undefined;
 
   constructor(host: RunHost, record: RunRecord, actor: RunActor, bornHere: boolean) {
-    this.host = host;
-    this.record = record;
-    this.actor = actor;
+    super(host, record, actor);
     this.keys = new RunKeys(host.log, record, bornHere);
     this.owner = streamOwner(record.stream);
-    this.fence = record.fence;
-    this.seq = record.seq;
-    this.offset = record.lastOffset;
-  }
-
-  get state(): RunState {
-    return runStateOf(this.actor.getSnapshot());
+    if (host.log.isShared) this.turns = new RunTurns(this, host);
   }
 
   get isOver(): boolean {
     return this.ending !== undefined || this.broken !== undefined;
   }
 
-  get isCancelling(): boolean {
-    return this.actor.getSnapshot().context.cancel;
-  }
-
-  /** A human owes the next word: its runner owes nothing (L16). */
-  get isWaiting(): boolean {
-    const { value, context } = this.actor.getSnapshot();
-    return value === "suspended" && !context.answered;
-  }
-
   /** Its runner's word is on its way to the disk: a slow disk does not make the runner silent. */
   get isBeingHeard(): boolean {
-    return this.said?.isUnderWay === true || this.lookups !== undefined;
-  }
-
-  /** Fails: `Fenced`, when a newer runner holds the run. */
-  requireFence(fence: Fence | string | undefined): void {
-    if (fence !== this.fence)
-      throw new Fenced({ message: "this fence is not the newest: another runner holds the run" });
+    return this.said?.isUnderWay === true || this.lookups !== undefined || this.turns?.isHearing === true;
   }
 
   /** Waits until everything accepted so far has an outcome; never rejects. */
   settled(): Promise<unknown> {
-    return this.tail;
+    return this.turns?.settled() ?? this.tail;
+  }
+
+  /** Other processes write to its log. */
+  get isShared(): boolean {
+    return this.turns !== undefined;
+  }
+
+  /** Hears what other processes have written of it. Fails: `LogUnavailable`. */
+  refresh(): Promise<void> {
+    return this.turns?.look() ?? Promise.resolve();
   }
 
   /**
@@ -104,6 +83,7 @@ export class LiveRun {
    * nothing was written for want of room; `LogUnavailable` when the outcome is unknown (repeat it with the same keys).
    */
   publish(events: readonly EventInput[], terms: PublishTerms): Receipt {
+    if (this.turns !== undefined) return this.turns.say(events, terms);
     if (this.lookups === undefined && !this.keys.mustLearn(events)) return this.accept(events, terms);
     // Keys must be asked of the log first; what comes meanwhile keeps its place behind.
     const turn = (this.lookups ?? Promise.resolve())
@@ -121,25 +101,30 @@ export class LiveRun {
   private accept(events: readonly EventInput[], terms: PublishTerms): Receipt {
     try {
       if (this.broken) throw this.broken;
-      // The order of `log/append-rules`: a writer that was fenced off learns that first.
-      if (!terms.bySupervisor) this.requireFence(terms.fence);
-      const only = events.length === 1 && terms.ifSeq === undefined ? events[0] : undefined;
-      if (only && this.isPlainPayload(only)) return this.writePayload(only, terms);
-      const prepared = events.map((event, index) => prepare(event, index, this.owner, this.host));
-      const fresh = this.keys.fresh(prepared, this.seq + 1);
-      if (fresh.length === 0 && prepared.length > 0) return new Receipt(() => this.answerKnown(prepared));
-      if (this.ending) {
-        // As they may be shown, not as they were said.
-        const late = prepared.map(({ event }) => event);
-        if (!terms.bySupervisor) void this.host.apart.keepLate(this.record, late, this.ending);
-        throw new RunEnded({ state: this.ending });
-      }
-      if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
-      return this.write(prepared, fresh, terms);
+      return this.weigh(events, terms);
     } catch (cause) {
       this.host.countRefused(events.length);
       return Receipt.refused(cause);
     }
+  }
+
+  /** Judges a batch and lays it into the open one. Fails: throws the refusals of `publish`. */
+  weigh(events: readonly EventInput[], terms: PublishTerms): Receipt {
+    // The order of `log/append-rules`: a writer that was fenced off learns that first.
+    if (!terms.bySupervisor) this.requireFence(terms.fence);
+    const only = events.length === 1 && terms.ifSeq === undefined ? events[0] : undefined;
+    if (only && this.isPlainPayload(only)) return this.writePayload(only, terms);
+    const prepared = events.map((event, index) => prepare(event, index, this.owner, this.host));
+    const fresh = this.keys.fresh(prepared, this.seq + 1);
+    if (fresh.length === 0 && prepared.length > 0) return new Receipt(() => this.answerKnown(prepared));
+    if (this.ending) {
+      // As they may be shown, not as they were said.
+      const late = prepared.map(({ event }) => event);
+      if (!terms.bySupervisor) void this.host.apart.keepLate(this.record, late, this.ending);
+      throw new RunEnded({ state: this.ending });
+    }
+    if (terms.ifSeq !== undefined && terms.ifSeq !== this.seq) throw new SeqConflict({ seq: this.seq });
+    return this.write(prepared, fresh, terms);
   }
 
   /** A token of a living run: nothing to judge, no key to look up. Most events are this. */
@@ -168,7 +153,8 @@ export class LiveRun {
   private write(prepared: readonly Prepared[], fresh: readonly Prepared[], terms: PublishTerms): Receipt {
     const verdict = this.judged(fresh, prepared, terms);
     const duplicates = prepared.length - fresh.length;
-    const apart = this.keepApart(verdict);
+    // Where the batch may have to be judged again, nothing is kept apart before it is written.
+    const apart = this.turns === undefined ? this.keepApart(verdict) : undefined;
     if (verdict.legal.length === 0) return new Receipt(() => this.answerNothingWritten(verdict, duplicates, apart));
     const batch = this.openBatch(terms.bySupervisor === true);
     for (const { event, index } of verdict.legal) {
@@ -181,13 +167,13 @@ export class LiveRun {
       if (isDated(event)) batch.noteDated(event);
       if (this.host.isCritical?.(event, this.record)) batch.noteCritical();
     }
-    this.ending = verdict.ended;
+    if (this.turns === undefined) this.ending = verdict.ended;
     batch.ended = verdict.ended;
     const lastSeq = this.seq;
     return new Receipt(async () => {
       const shift = await batch.outcome;
       // What is kept apart is kept before anybody is told so.
-      await apart;
+      await (apart ?? this.keepApart(verdict));
       return batch.told(this.answer(shift, lastSeq, prepared.at(-1)?.event.key, verdict, duplicates));
     });
   }
@@ -199,8 +185,9 @@ export class LiveRun {
     if (open && open.fence === fence && open.rows.length < maxBatchRows) return open;
     this.flush();
     const batch = new Batch(this.seq, fence, this.host.timeText());
-    if (!bySupervisor) this.said = batch;
     this.batch = batch;
+    if (this.turns !== undefined) return batch;
+    if (!bySupervisor) this.said = batch;
     this.tail = batch.outcome.then(nothing, nothing);
     queueMicrotask(() => {
       if (this.batch === batch) this.flush();
@@ -209,27 +196,48 @@ export class LiveRun {
   }
 
   private flush(): void {
-    const { batch, record } = this;
+    const { batch } = this;
     if (batch === undefined) return;
     this.batch = undefined;
-    const append: Append = {
-      stream: record.stream,
-      events: batch.rows,
-      run: {
-        tenantId: record.tenantId,
-        runId: record.runId,
-        expectedSeq: batch.afterSeq,
-        fence: batch.fence,
-        ended: batch.ended,
-        approvals: batch.approvals,
-      },
-      escalate: batch.critical,
-      durability: record.mode === "performance" ? "os" : undefined,
-    };
-    this.host.log.append(append).then(
+    this.host.log.append(batch.appendTo(this.record)).then(
       (appended) => this.committed(batch, appended),
       (cause: unknown) => batch.reject(this.breakDown(cause)),
     );
+  }
+
+  /** The batch that stands open; `takeBatch` is for who writes it. */
+  get openRows(): Pick<Batch, "ended" | "rows"> | undefined {
+    return this.batch;
+  }
+
+  takeBatch(): Batch | undefined {
+    const { batch } = this;
+    this.batch = undefined;
+    return batch;
+  }
+
+  /** Nothing of what was judged since was written. */
+  goBack({ snapshot, seq }: Stand, batch: Batch | undefined): void {
+    if (batch) this.keys.forget(batch.rows);
+    this.seq = seq;
+    this.putBack(snapshot);
+  }
+
+  /** Its terminal is in the log, and not from here. */
+  endedElsewhere(ended: TerminalState): void {
+    this.ending = ended;
+    this.host.drop(this, ended);
+  }
+
+  /** As the log has it, once it has ended. */
+  get endedRecord(): RunRecord | undefined {
+    const { record, fence, seq, offset, ending } = this;
+    return ending && { ...record, fence, seq, lastOffset: offset, ended: ending };
+  }
+
+  /** Why nothing can be written to it any more. */
+  get breakdown(): Error | undefined {
+    return this.broken;
   }
 
   /** The machine's word on the batch; an illegal one leaves the run as it was. */
@@ -238,22 +246,22 @@ export class LiveRun {
     const policy: OnIllegal = terms.bySupervisor ? "reject" : this.record.onIllegal;
     const events = fresh.map(({ event }) => event);
     const verdict = judge(this.actor, events, policy, terms.bySupervisor);
-    if (!(verdict instanceof IllegalTransition)) return verdict;
-    if (this.actor.getSnapshot() !== before) {
-      const persisted = this.actor.logic.getPersistedSnapshot(before);
-      this.host.release(this.actor);
-      this.actor = this.host.actor(this.record, persisted);
+    if (!(verdict instanceof IllegalTransition)) {
+      this.leans ||= verdict.apart.length + verdict.repaired > 0;
+      return verdict;
     }
+    this.putBack(before);
     throw inWholeBatch(verdict, fresh, prepared);
   }
 
-  private committed(batch: Batch, appended: Appended): void {
+  committed(batch: Batch, appended: Appended): void {
     if (appended.kind !== "appended") return batch.reject(this.breakDown(appended));
     const firstOffset = appended.offset + 1 - batch.rows.length;
     this.offset = appended.offset;
     this.keys.place(batch.rows, firstOffset);
     this.host.countAccepted(batch.rows.length);
     if (!batch.bySupervisor) this.onHeard();
+    this.ending ??= batch.ended;
     if (batch.ended) this.host.drop(this, batch.ended);
     else for (const event of batch.dated ?? []) this.onDated(event, Date.parse(batch.time));
     batch.resolve(firstOffset - batch.afterSeq, appended.durability !== "none");
@@ -282,7 +290,7 @@ export class LiveRun {
     duplicates: number,
     apart: Promise<unknown> | undefined,
   ): Promise<PublishAnswer> {
-    await apart;
+    await (apart ?? this.keepApart(verdict));
     await this.tail;
     if (this.broken) throw this.broken;
     return { seq: this.seq, offset: this.offset, duplicates, quarantined: verdict.apart.length };
@@ -297,7 +305,7 @@ export class LiveRun {
   }
 
   /** The picture in memory is no longer the log's: say what happened, and be dropped. */
-  private breakDown(cause: unknown): Error {
+  breakDown(cause: unknown): Error {
     const error = breakdownError(cause);
     this.broken =
       error instanceof LogUnavailable || error instanceof LogFull

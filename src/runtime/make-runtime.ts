@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect";
 import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
-import { streamKey } from "../../protocol/ids.ts";
+import { runKey, streamKey, streamOwner } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { tracedLog } from "../log/traced-log.ts";
@@ -110,7 +110,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const views = new Views(log, (record) => connections.isStalled(record));
   const approvals = new Approvals(log, runs, views);
   const { graceMs, journal } = settings;
-  const orphans = new Orphans({ log, deadlines, runs, views, graceMs, journal, timeText, onStalled });
+  const orphans = new Orphans({ log, clock, deadlines, runs, views, graceMs, journal, timeText, onStalled });
   const access = new RunAccess(log, runs);
   const commands = new Commands(settings, limits, access, approvals, runs.policy);
   const troubles = () => troublesOf(breakers);
@@ -127,7 +127,12 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
   const retention = new Retention({ ...settings, deadlines, saveCursors });
-  const unwatch = log.watch((bell) => hubs.ring(bell));
+  const unwatch = log.watch((bell) => {
+    hubs.ring(bell);
+    if (bell.events !== undefined) return;
+    const { tenantId } = streamOwner(bell.stream);
+    for (const runId of connections.stalled.of(bell.stream)) orphans.heard(runKey(tenantId, runId));
+  });
   const notices = {
     settings,
     connections,
@@ -162,10 +167,10 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     heartbeat: (caller, named, runId, body) =>
       answer(async () => {
         requireRight(caller, "publish");
-        const desk = await access.touch(caller, named, runId);
+        const desk = await access.touch(caller, named, runId, true);
         if (!(desk instanceof RunDesk)) throw new RunEnded({ state: desk.ended ?? "completed" });
         desk.run.requireFence(body.fence);
-        desk.lease.renew();
+        await desk.heard();
         return {
           leaseUntil: new Date(desk.lease.untilMs).toISOString(),
           ...(desk.run.isCancelling && { cancelRequested: true as const }),
@@ -212,9 +217,9 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       if (supervisor.state === "stopped") return;
       supervisor.tell({ type: "stop.requested" });
       const desks = [...runs.all()];
-      for (const desk of desks) if (desk.isEmbedded) desk.interrupt("shutdown");
+      const ends = desks.filter(({ isEmbedded }) => isEmbedded).map((desk) => desk.interrupt("shutdown"));
       // What was accepted, and how it ends, is told before the goodbye; a log that is silent keeps nobody here.
-      const written = Promise.all(desks.map((desk) => desk.run.settled()));
+      const written = Promise.all([...ends, ...desks.map((desk) => desk.run.settled())]);
       await Promise.race([written, new Promise<void>((resolve) => void clock.after(drainWriteMs, resolve))]);
       await connections.drain();
       await written;

@@ -2,14 +2,17 @@
  * The unfinished runs in the store that no desk of this process watches (L16): what a former process left behind, found
  * at start and by a sweep from then on. Each costs one entry on the deadline wheel; no door waits for them, and none is
  * brought back before it must be ended. A runner that stays silent for its lease is shown as stalled, and interrupted
- * after the grace period.
+ * after the grace period. Where other processes serve the log as well, a run of theirs is watched the same way: by what it
+ * says, its fence, and the mark of its lease, on this process' own clock.
  */
 import type { RunKey } from "../../protocol/ids.ts";
 import { runKey } from "../../protocol/ids.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { Lane } from "./lane.ts";
+import { keyedRun, LeaseMarks } from "./lease-marks.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
 import type { Views } from "./views.ts";
@@ -19,11 +22,18 @@ const pageSize = 500;
 const retryMs = 1_000;
 /** From the end of one sweep to the next. */
 const sweepMs = 30_000;
+/** Of it, by chance up or down: processes that were started together must not sweep together. */
+const sweepSpread = 0.2;
+/** Of what a byte can be. */
+const byteMiddle = 127.5;
+/** Marks of runs that are not among the living, which one sweep looks after. */
+const maxTidied = 500;
 /** Orphans that are looked at at once: enough to keep the log busy, few enough to leave it to those who wait. */
 const maxLooks = 16;
 
 export interface OrphansTerms {
   readonly log: EventLog;
+  readonly clock: Pick<Clock, "random" | "mono">;
   readonly deadlines: Deadlines;
   readonly runs: Runs;
   readonly views: Views;
@@ -36,7 +46,12 @@ export interface OrphansTerms {
 
 interface Orphan {
   record: RunRecord;
+  /** Where the mark of its lease stood. */
+  mark: number;
   isStalled: boolean;
+  /** Of one that is stalled: when the grace is over. */
+  lostMono: number;
+  isLookedAt: boolean;
   deadline: Deadline;
 }
 
@@ -44,6 +59,8 @@ export class Orphans {
   private readonly terms: OrphansTerms;
   private readonly watched = new Map<RunKey, Orphan>();
   private readonly looks = new Lane(maxLooks);
+  /** Undefined: nobody else serves the log. */
+  private readonly marks: LeaseMarks | undefined;
   /** ISO 8601 UTC. */
   private readonly bornAt: string;
   private stopped = false;
@@ -51,6 +68,7 @@ export class Orphans {
   constructor(terms: OrphansTerms) {
     this.terms = terms;
     this.bornAt = terms.timeText();
+    if (terms.log.isShared) this.marks = new LeaseMarks(terms.log);
   }
 
   /**
@@ -59,13 +77,22 @@ export class Orphans {
    */
   async sweep(onOrphan?: (record: RunRecord) => void): Promise<void> {
     let before: string | undefined;
+    const marks = this.marks === undefined ? noMarks() : await this.allMarks(this.marks);
     do {
       const page = await this.page(before);
       if (page === undefined) return;
-      for (const record of page.runs) if (this.watch(record) && onOrphan) this.tell(onOrphan, record);
+      for (const record of page.runs) {
+        const key = runKey(record.tenantId, record.runId);
+        const mark = marks.get(key) ?? 0;
+        marks.delete(key);
+        if (this.watch(record, mark)) {
+          if (onOrphan) this.tell(onOrphan, record);
+        } else if (this.marks !== undefined) this.note(key, record, mark);
+      }
       before = page.next ?? undefined;
     } while (before !== undefined);
-    this.terms.deadlines.after(sweepMs, () => void this.sweep());
+    if (this.marks !== undefined) await this.tidy(this.marks, marks);
+    this.terms.deadlines.after(this.sweepMs, () => void this.sweep());
   }
 
   /** A desk watches this run from here on. True: it is stalled, and its owner was told so. */
@@ -81,6 +108,56 @@ export class Orphans {
     this.stopped = true;
     for (const { deadline } of this.watched.values()) deadline.cancel();
     this.watched.clear();
+  }
+
+  /** Another process has written to the stream of this run, which is called silent here: it may have been heard. */
+  heard(key: RunKey): void {
+    const orphan = this.watched.get(key);
+    if (orphan?.isStalled) this.look(key, orphan);
+  }
+
+  private get sweepMs(): number {
+    if (this.marks === undefined) return sweepMs;
+    const [drawn = 0] = this.terms.clock.random(1);
+    return sweepMs * (1 + sweepSpread * (drawn / byteMiddle - 1));
+  }
+
+  private async allMarks(marks: LeaseMarks): Promise<Map<RunKey, number>> {
+    try {
+      return await marks.all();
+    } catch (cause) {
+      // Without them a run is looked at by itself before it is called silent.
+      this.terms.journal.write("warn", "orphans.marksNotRead", { cause });
+      return noMarks();
+    }
+  }
+
+  /** A run that is watched already was seen again. */
+  private note(key: RunKey, record: RunRecord, mark: number): void {
+    const orphan = this.watched.get(key);
+    if (orphan === undefined || !hasMoved(orphan, record, mark)) return;
+    this.hearOf(orphan, record, mark);
+    this.waitFor(key, orphan, record.leaseMs);
+  }
+
+  private hearOf(orphan: Orphan, record: RunRecord, mark: number): void {
+    if (orphan.isStalled) this.terms.onStalled(orphan.record, false);
+    orphan.isStalled = false;
+    orphan.record = record;
+    orphan.mark = mark;
+  }
+
+  /** Marks that are left: of runs that have ended, or are gone. */
+  private async tidy(marks: LeaseMarks, left: ReadonlyMap<RunKey, number>): Promise<void> {
+    try {
+      for (const [key, version] of [...left].slice(0, maxTidied)) {
+        const { tenantId, runId } = keyedRun(key);
+        const record = await this.terms.log.run(tenantId, runId);
+        if (record === undefined || record.ended !== undefined) await marks.remove(key, version);
+      }
+    } catch (cause) {
+      this.terms.journal.write("debug", "orphans.marksNotTidied", { cause });
+    }
   }
 
   /** A page of living runs, however long the log keeps silent; undefined when nobody needs it any more. */
@@ -108,50 +185,59 @@ export class Orphans {
   }
 
   /** False: somebody watches it already. */
-  private watch(record: RunRecord): boolean {
+  private watch(record: RunRecord, mark: number): boolean {
     const { runs, deadlines } = this.terms;
     const { tenantId, runId, leaseMs } = record;
     const key = runKey(tenantId, runId);
     if (this.stopped || this.watched.has(key) || runs.atHand(tenantId, runId)) return false;
     const deadline = deadlines.after(leaseMs, () => this.look(key, orphan));
-    const orphan: Orphan = { record, isStalled: false, deadline };
+    const orphan: Orphan = { record, mark, isStalled: false, lostMono: 0, isLookedAt: false, deadline };
     this.watched.set(key, orphan);
     return true;
   }
 
   /** It is due: in its turn, and again later if the log does not answer. */
   private look(key: RunKey, orphan: Orphan): void {
+    if (orphan.isLookedAt) return;
+    orphan.isLookedAt = true;
     this.looks.add(async () => {
       try {
         await this.judge(key, orphan);
       } catch {
         this.waitFor(key, orphan, retryMs);
+      } finally {
+        orphan.isLookedAt = false;
       }
     });
   }
 
   private async judge(key: RunKey, orphan: Orphan): Promise<void> {
-    const { log, views, runs, graceMs, onStalled } = this.terms;
+    const { log, clock, views, runs, graceMs, onStalled } = this.terms;
     const { tenantId, runId, seq, fence, leaseMs } = orphan.record;
     const isMine = (): boolean => this.watched.get(key) === orphan;
     if (!isMine()) return;
     const record = await log.run(tenantId, runId);
+    const mark = this.marks === undefined ? 0 : await this.marks.version(key);
     if (!isMine()) return;
-    const hasMoved = record !== undefined && (record.seq !== seq || record.fence !== fence);
-    if (record === undefined || record.ended !== undefined || hasMoved) {
+    if (record === undefined || record.ended !== undefined) {
       if (orphan.isStalled) onStalled(orphan.record, false);
       orphan.isStalled = false;
-      if (record === undefined || record.ended !== undefined) return void this.watched.delete(key);
-      // Another process serves it: its runner has been heard since.
-      orphan.record = record;
+      return void this.watched.delete(key);
+    }
+    // Another process serves it: its runner has been heard since.
+    if (hasMoved(orphan, record, mark)) {
+      this.hearOf(orphan, record, mark);
       return this.waitFor(key, orphan, leaseMs);
     }
+    const leftMs = orphan.isStalled ? orphan.lostMono - clock.mono() : 0;
+    if (leftMs > 0) return this.waitFor(key, orphan, leftMs);
     const view = orphan.isStalled ? undefined : await views.view(record);
     if (!isMine()) return;
     // It waits for a human, or to be stopped: its desk keeps its dates.
     const hasDates = view !== undefined && (view.state === "suspended" || view.cancelling === true);
     if (!orphan.isStalled && !hasDates) {
       orphan.isStalled = true;
+      orphan.lostMono = clock.mono() + graceMs;
       onStalled(record, true);
       return this.waitFor(key, orphan, graceMs);
     }
@@ -159,11 +245,16 @@ export class Orphans {
     const found = await runs.find(tenantId, runId);
     if (!(found instanceof RunDesk)) return;
     if (hasDates) found.lease.lapse();
-    else if (found.run.seq === seq && found.run.fence === fence) found.interrupt("lease_expired");
+    else void found.interrupt("lease_expired", () => found.run.seq === seq && found.run.fence === fence);
   }
 
   private waitFor(key: RunKey, orphan: Orphan, delayMs: number): void {
-    if (this.watched.get(key) === orphan)
-      orphan.deadline = this.terms.deadlines.after(delayMs, () => this.look(key, orphan));
+    if (this.watched.get(key) !== orphan) return;
+    orphan.deadline.cancel();
+    orphan.deadline = this.terms.deadlines.after(delayMs, () => this.look(key, orphan));
   }
 }
+
+const noMarks = (): Map<RunKey, number> => new Map();
+const hasMoved = ({ record, mark }: Orphan, { seq, fence }: RunRecord, now: number): boolean =>
+  record.seq !== seq || record.fence !== fence || mark !== now;

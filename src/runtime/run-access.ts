@@ -20,14 +20,23 @@ export class RunAccess {
     this.runs = runs;
   }
 
-  /** The living run of a caller, or the record of one that has ended. Fails: `NotFound`. */
-  async touch(caller: Principal, named: TenantId | undefined, runId: RunId): Promise<RunDesk | RunRecord> {
+  /**
+   * The living run of a caller, or the record of one that has ended. `fresh`: with what other processes wrote of it.
+   *
+   * Fails: `NotFound`.
+   */
+  async touch(
+    caller: Principal,
+    named: TenantId | undefined,
+    runId: RunId,
+    fresh = false,
+  ): Promise<RunDesk | RunRecord> {
     const tenantId = tenantForRun(caller, named);
     const atHand = this.runs.atHand(tenantId, runId);
     const isOwn = atHand !== undefined && mayTouch(caller, atHand.run.record);
     // A stranger's question brings no run back, and is answered no sooner because the run is at hand.
     if (caller.kind === "user" && !isOwn) ownRun(caller, await this.log.run(tenantId, runId));
-    const found = await this.runs.find(tenantId, runId);
+    const found = await (fresh ? this.runs.findFresh(tenantId, runId) : this.runs.find(tenantId, runId));
     if (found === undefined) throw new NotFound({ what: "run" });
     if (!mayTouch(caller, found instanceof RunDesk ? found.run.record : found)) throw foreignThing("run");
     return found;

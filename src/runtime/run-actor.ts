@@ -48,7 +48,7 @@ export async function replay(log: EventLog, record: RunRecord, actor: RunActor):
 }
 
 /** What the run machine must hear of a stored event; undefined for payload. */
-function factOf(event: StoredEvent): RunFact | undefined {
+export function factOf(event: StoredEvent): RunFact | undefined {
   const fact = { type: event.type, data: {}, repaired: event.repaired || undefined };
   return isRunFact(fact) ? ({ ...fact, data: parseTrusted(event.data) } as RunFact) : undefined;
 }

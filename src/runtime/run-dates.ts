@@ -46,6 +46,8 @@ export class RunDates {
   /** Every approval that was ever asked for; undefined once it is resolved, or when it never expires. */
   private readonly approvals = new Map<string, { isOpen: boolean; expiry: Deadline | undefined }>();
   private limit: Deadline | undefined;
+  /** Moves whenever the limit is counted anew. */
+  limitCount = 0;
   /** Of its limit, used up to `countedAtMs`. */
   private usedMs = 0;
   private countedAtMs: number;
@@ -120,6 +122,7 @@ export class RunDates {
     const { limitMs, onLimit } = this.terms;
     this.limit?.cancel();
     this.limit = undefined;
+    this.limitCount += 1;
     if (limitMs !== undefined && !this.waits) this.limit = this.at(this.countedAtMs + limitMs - this.usedMs, onLimit);
   }
 

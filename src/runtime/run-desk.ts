@@ -2,15 +2,17 @@
  * Everything this process does for one living run: its pipeline, its lease, its cancellation, and the handle of an
  * embedded runner. Made and freed by one key (LESSONS 39).
  */
-import type { EventDataOf } from "../../protocol/event.ts";
+import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { CancelBody } from "../../protocol/http.ts";
 import { defaultCancelDeadlineMs } from "../../protocol/http.ts";
 import type { RunId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import { IllegalTransition, SeqConflict } from "../errors.ts";
 import { Lease } from "./lease.ts";
+import type { LeaseMark } from "./lease-marks.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { PastDate } from "./run-actor.ts";
 import { RunDates } from "./run-dates.ts";
@@ -26,11 +28,23 @@ export interface DeskTerms {
   readonly onInterrupted: () => void;
   /** Asks these children to stop. */
   readonly stopChildren: (parent: RunRecord, children: readonly RunId[], request: StopRequest) => void;
+  /** On a log that other processes write to as well; else undefined. */
+  readonly shared?: SharedTerms | undefined;
+}
+
+export interface SharedTerms {
+  readonly mark: LeaseMark;
+  /** Has bells rung for what other processes append to its stream; the answer stops it. */
+  readonly follow: (desk: RunDesk) => () => void;
+  /** Its runner is heard by another process, and nothing here waits for it: whoever needs the run brings it back. */
+  readonly letGo: (desk: RunDesk) => void;
 }
 
 /** Who asks, why, and how long the runner may take. */
 export type StopRequest = EventDataOf<"cancel_requested">;
 
+/** Each means that somebody wrote to the run between our look and our word. */
+const maxTries = 16;
 const askedToStop = "the user asked the run to stop";
 
 export class RunDesk {
@@ -44,6 +58,10 @@ export class RunDesk {
   private readonly dates: RunDates;
   /** Living runs that this one made. Told twice is told once, so that word of a child may be repeated. */
   private readonly children = new Set<RunId>();
+  /** Of these, not in the log yet. */
+  private readonly reserved = new Set<RunId>();
+  private unfollow: (() => void) | undefined;
+  private pulse: Deadline | undefined;
 
   constructor(run: LiveRun, terms: DeskTerms, past: readonly PastDate[] = []) {
     this.run = run;
@@ -56,7 +74,10 @@ export class RunDesk {
       limitMs: run.record.deadlineMs,
       onCancelDue: (request) => this.cancelDue(request),
       onApprovalExpired: (approvalId) => this.approvalExpired(approvalId),
-      onLimit: () => this.interrupt("deadline"),
+      onLimit: () => {
+        const { limitCount } = this.dates;
+        void this.interrupt("deadline", () => this.dates.limitCount === limitCount);
+      },
     });
     for (const { event, atMs } of past) this.dates.hear(event, atMs);
     run.onDated = (event, atMs) => {
@@ -69,8 +90,10 @@ export class RunDesk {
       runnerIsHere: () => this.embedded?.deref() !== undefined || run.isBeingHeard,
       isWaiting: () => run.isWaiting,
       onStalled: (stalled) => terms.onStalled(run.record, stalled),
-      onLost: () => this.interrupt("lease_expired"),
+      onLost: () => void this.interrupt("lease_expired", () => this.lease.isLost),
+      ask: terms.shared && (() => this.lookElsewhere()),
     });
+    run.onTakenOver = () => this.takenOver();
     if (run.isCancelling) this.abort(askedToStop);
   }
 
@@ -78,7 +101,7 @@ export class RunDesk {
   adopt(before: RunDesk): void {
     this.controller = before.controller;
     this.abortReason ??= before.abortReason;
-    this.embedded = before.embedded;
+    if (before.embedded !== undefined) this.holdEmbedded(before.embedded);
     if (before.lease.isStalled) this.lease.lapse();
   }
 
@@ -88,6 +111,8 @@ export class RunDesk {
     this.controller = undefined;
     this.abortReason = this.run.isCancelling ? askedToStop : undefined;
     this.embedded = undefined;
+    this.pulse?.cancel();
+    this.unfollow?.();
     this.lease.renew();
   }
 
@@ -95,23 +120,68 @@ export class RunDesk {
   reserveChild(child: RunId): boolean {
     if (this.children.has(child)) return false;
     this.children.add(child);
-    this.run.actor.send({ type: "child.started" });
+    if (this.terms.shared) this.reserved.add(child);
+    this.run.countChildren(this.children.size);
     return true;
   }
 
   /** A child is there. One that comes while this run is asked to stop is asked, too. */
   childStarted(child: RunId): void {
     this.reserveChild(child);
+    this.reserved.delete(child);
     if (this.run.isCancelling) this.terms.stopChildren(this.run.record, [child], { by: "parent" });
   }
 
   childEnded(child: RunId): void {
-    if (this.children.delete(child)) this.run.actor.send({ type: "child.ended" });
+    this.reserved.delete(child);
+    if (this.children.delete(child)) this.run.countChildren(this.children.size);
+  }
+
+  /** These of its children live, by the log; one that is about to be made is not there yet. */
+  setChildren(living: readonly RunId[]): void {
+    for (const child of this.children) if (!this.reserved.has(child)) this.children.delete(child);
+    for (const child of living) this.children.add(child);
+    this.run.countChildren(this.children.size);
   }
 
   /** The runner lives in this process: while it holds `handle`, the lease renews itself. */
   embed(handle: object): void {
-    this.embedded = new WeakRef(handle);
+    this.holdEmbedded(new WeakRef(handle));
+  }
+
+  private holdEmbedded(embedded: WeakRef<object>): void {
+    this.embedded = embedded;
+    const { shared } = this.terms;
+    if (shared === undefined) return;
+    this.unfollow?.();
+    this.unfollow = shared.follow(this);
+    this.beat(shared.mark, this.run.seq);
+  }
+
+  /** For the others: a runner that holds its handle is there, though it says nothing. */
+  private beat(mark: LeaseMark, seq: number): void {
+    const { run, terms } = this;
+    this.pulse?.cancel();
+    this.pulse = terms.deadlines.after(mark.pulseMs, () => {
+      if (run.isOver || this.embedded?.deref() === undefined) return;
+      const isSilent = run.seq === seq;
+      this.beat(mark, run.seq);
+      if (!isSilent) return;
+      const told = async (): Promise<void> => {
+        // A claim says nothing in the stream.
+        await run.refresh();
+        if (!run.isOver && this.embedded !== undefined) await mark.write();
+      };
+      told().catch((cause: unknown) => terms.journal.write("warn", "lease.notMarked", { cause }));
+    });
+  }
+
+  /**
+   * The runner was heard, beside its events. Fails: `LogUnavailable`, when the other processes may not know.
+   */
+  async heard(): Promise<void> {
+    this.lease.renew();
+    await this.terms.shared?.mark.write();
   }
 
   /** Aborts when somebody asked the run to stop, and when it is over or lost. */
@@ -130,24 +200,27 @@ export class RunDesk {
     const { run } = this;
     await run.settled();
     if (run.isCancelling) return;
+    // Another process may have asked it.
+    const known = (cause: unknown): void => {
+      if (!(cause instanceof IllegalTransition && run.isShared && run.isCancelling)) throw cause;
+    };
     const deadlineMs = body.deadlineMs ?? defaultCancelDeadlineMs;
     const data = { by, deadlineMs, ...(body.reason !== undefined && { reason: body.reason }) };
-    await run.publish([{ type: "cancel_requested", data }], { bySupervisor: true });
+    await run.publish([{ type: "cancel_requested", data }], { bySupervisor: true }).then(() => {}, known);
   }
 
-  /** Ends the run in the runner's place. */
-  interrupt(reason: "lease_expired" | "deadline" | "shutdown"): void {
-    this.writeOwn(() =>
-      this.run.publish([{ type: "agent_interrupted", data: { reason } }], { bySupervisor: true }).then(() => {
-        this.terms.onInterrupted();
-      }),
-    );
+  /** Ends the run in the runner's place, if `holds` still says so when all that others wrote is known. */
+  interrupt(reason: "lease_expired" | "deadline" | "shutdown", holds = () => true): Promise<void> {
+    return this.writeOwn({ type: "agent_interrupted", data: { reason } }, holds, () => this.terms.onInterrupted());
   }
 
   /** Frees all of it. While nobody knows what became of a write, the runner goes on: the next desk adopts it. */
   end(end: RunEnd): void {
     this.lease.end();
     this.dates.end();
+    this.pulse?.cancel();
+    this.unfollow?.();
+    if (end !== "unknown" && end !== "fenced" && end !== "elsewhere") void this.terms.shared?.mark.end();
     // What they work for is gone.
     if (end === "failed" || end === "cancelled" || end === "interrupted")
       this.terms.stopChildren(this.run.record, [...this.children], {
@@ -170,27 +243,50 @@ export class RunDesk {
   }
 
   private cancelDue({ by, reason }: EventDataOf<"cancel_requested">): void {
-    // Refused in time: the run goes on.
-    if (!this.run.isCancelling) return;
     const data = { by: by ?? "user", reason: reason ?? "not stopped by its runner in time" };
-    this.writeOwn(() => this.run.publish([{ type: "agent_cancelled", data }], { bySupervisor: true }));
+    // Refused in time: the run goes on.
+    void this.writeOwn({ type: "agent_cancelled", data }, () => this.run.isCancelling);
   }
 
   /** Nobody answered in time: that is a no, which whoever comes later is told. */
   private approvalExpired(approvalId: string): void {
-    if (this.run.actor.getSnapshot().context.approvals[approvalId] !== "open") return;
     const data = { approvalId, decision: "deny", by: "expiry" } as const;
-    this.writeOwn(async () => {
-      await this.run.publish([{ type: "approval_resolved", data }], { bySupervisor: true });
-      this.lease.renew();
-    });
+    const isOpen = (): boolean => this.run.actor.getSnapshot().context.approvals[approvalId] === "open";
+    void this.writeOwn({ type: "approval_resolved", data }, isOpen, () => this.lease.renew());
   }
 
-  /** What the log did not take ends this desk; the one that is built next owes it again. */
-  private writeOwn(write: () => Promise<unknown>): void {
-    if (this.run.isOver) return;
-    write().catch((cause: unknown) => {
-      this.terms.journal.write("error", "run.ownEventNotWritten", { runId: this.run.record.runId, cause });
-    });
+  /** Whether the runner was heard by another process; what it wrote there is heard now. Fails: `LogUnavailable`. */
+  private async lookElsewhere(): Promise<void> {
+    const { run, lease, terms } = this;
+    const { heardElsewhere } = run;
+    await run.refresh();
+    if (run.isOver || terms.shared === undefined) return;
+    const isHeard = await terms.shared.mark.hasMoved();
+    if (isHeard) lease.renew();
+    const isMine = this.embedded !== undefined || run.isCancelling || run.state === "suspended" || run.isBeingHeard;
+    if ((isHeard || run.heardElsewhere !== heardElsewhere) && !isMine && !run.isOver) terms.shared.letGo(this);
+  }
+
+  /**
+   * Writes in the supervisor's name while `holds`. What the log did not take ends this desk; the one that is built next
+   * owes it again. Never rejects.
+   */
+  private async writeOwn(event: EventInput, holds: () => boolean, written = () => {}): Promise<void> {
+    const { run } = this;
+    try {
+      for (let tries = 0; tries < maxTries; tries += 1) {
+        // A date that was settled by another process is not fired here.
+        if (run.isShared && !run.isOver) await run.refresh();
+        if (run.isOver || !holds()) return;
+        try {
+          await run.publish([event], { bySupervisor: true, ifSeq: run.isShared ? run.seq : undefined });
+          return written();
+        } catch (cause) {
+          if (!(run.isShared && cause instanceof SeqConflict)) throw cause;
+        }
+      }
+    } catch (cause) {
+      this.terms.journal.write("error", "run.ownEventNotWritten", { runId: run.record.runId, cause });
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** What a living run and its registry ask of each other. */
 import type { EventInput } from "../../protocol/event.ts";
+import type { PublishAnswer } from "../../protocol/http.ts";
 import type { Fence, Seq } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
@@ -21,12 +22,19 @@ export interface RunHost extends PayloadPolicy {
   readonly actor: (record: Pick<RunRecord, "profile">, snapshot?: unknown) => RunActor;
   readonly release: (actor: RunActor) => void;
   readonly apart: Apart;
-  /** It is over, fenced, or a write failed: forget it. */
+  /** It is over, fenced, heard elsewhere, or a write failed: forget it. */
   readonly drop: (run: LiveRun, end: RunEnd) => void;
+  /** Answers what is said of a run that has ended. */
+  readonly late: (record: RunRecord, events: readonly EventInput[], terms: PublishTerms) => Promise<PublishAnswer>;
+  /** Counts its living children anew, wherever they live. Fails: `LogUnavailable`. */
+  readonly findChildren: (run: LiveRun) => Promise<void>;
 }
 
-/** Why a living run is forgotten: its terminal, a newer runner, or a write whose outcome nobody knows. */
-export type RunEnd = TerminalState | "fenced" | "unknown";
+/**
+ * Why a living run is forgotten: its terminal, a newer runner, a write whose outcome nobody knows, or a runner that is
+ * heard by another process.
+ */
+export type RunEnd = TerminalState | "fenced" | "unknown" | "elsewhere";
 
 export interface PublishTerms {
   readonly fence?: Fence | string | undefined;

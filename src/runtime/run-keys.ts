@@ -13,7 +13,7 @@ export class RunKeys {
   private readonly log: EventLog;
   private readonly record: RunRecord;
   /** The run was made by this process: no key is older than this object. */
-  private readonly isComplete: boolean;
+  private isComplete: boolean;
 
   constructor(log: EventLog, record: RunRecord, isComplete: boolean) {
     this.log = log;
@@ -34,6 +34,17 @@ export class RunKeys {
     const names = events.flatMap(({ key }) => (key === undefined || this.known.has(key) ? [] : [key]));
     if (this.isComplete || names.length === 0) return;
     for (const [name, key] of await this.log.knownKeys(this.record, names)) this.known.set(name, key);
+  }
+
+  /** Another process has written to the run: its keys are asked for. */
+  learnFromOthers(events: readonly EventInput[]): Promise<void> {
+    this.isComplete = false;
+    return this.learn(events);
+  }
+
+  /** These rows were not written. */
+  forget(rows: readonly NewEvent[]): void {
+    for (const { key } of rows) if (key) this.known.delete(key.name);
   }
 
   /** The events that are not known yet. Fails: throws `KeyConflict`. */

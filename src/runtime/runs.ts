@@ -4,27 +4,24 @@
  */
 import type { EventInput } from "../../protocol/event.ts";
 import type { PublishAnswer, StartRunBody } from "../../protocol/http.ts";
-import type { Fence, RunId, RunKey, Seq, TenantId, UserId } from "../../protocol/ids.ts";
-import { asRunId, runKey, streamKey } from "../../protocol/ids.ts";
+import type { Fence, RunId, Seq, TenantId, UserId } from "../../protocol/ids.ts";
+import { asRunId, streamKey } from "../../protocol/ids.ts";
 import type { RunState } from "../../protocol/run-view.ts";
 import { LogUnavailable, NotFound, RunEnded } from "../errors.ts";
 import type { Append, EventLog, NewRun, RunRecord } from "../log/event-log.ts";
 import { Apart } from "./apart.ts";
 import { newRun, requireSame, startEvent } from "./birth.ts";
 import type { PayloadPolicy } from "./contamination.ts";
-import { Family, livingParent } from "./family.ts";
+import { Desks } from "./desks.ts";
+import { livingParent } from "./family.ts";
 import { LateEvents } from "./late-events.ts";
 import { LiveRun } from "./live-run.ts";
 import { Receipt } from "./receipt.ts";
-import type { DeskTerms } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
-import type { PastDate } from "./run-actor.ts";
-import { replay, spawnRun } from "./run-actor.ts";
-import type { PublishTerms, RunEnd, RunHost } from "./run-host.ts";
+import { spawnRun } from "./run-actor.ts";
+import type { PublishTerms, RunHost } from "./run-host.ts";
 import type { RunsCounts, RunsTerms, StartedRun } from "./runs-terms.ts";
 
-/** From a write of unknown outcome to the look at what became of it, while the log does not answer. */
-const lookAfterMs = 1_000;
 /** `log/event-log`: a run is made with this one. */
 const firstFence: Fence = 1;
 
@@ -32,42 +29,22 @@ export class Runs {
   readonly counts: RunsCounts = { eventsAccepted: 0, eventsRefused: 0, runsInterrupted: 0 };
   private readonly terms: RunsTerms;
   private readonly log: EventLog;
-  private readonly desks = new Map<RunKey, RunDesk>();
-  private readonly comingBack = new Map<RunKey, Promise<RunDesk | RunRecord | undefined>>();
-  /** Desks that a write of unknown outcome has ended, until the next one adopts what they held. */
-  private readonly lost = new Map<RunKey, RunDesk>();
+  private readonly desks: Desks;
   private readonly host: RunHost;
   private readonly late: LateEvents;
-  private readonly family: Family;
 
   constructor(terms: RunsTerms) {
     this.terms = terms;
     this.log = terms.settings.log;
     const apart = new Apart(this.log, terms.timeText);
-    this.family = new Family({
-      journal: terms.settings.journal,
-      atHand: (...run) => this.atHand(...run),
-      find: (...run) => this.find(...run),
-      comingBack: (...run) => this.comingBack.get(runKey(...run)),
-    });
-    this.host = {
-      log: this.log,
-      nextId: terms.nextId,
-      timeText: terms.timeText,
-      isCritical: terms.isCritical,
-      contaminationOf: (owner) => terms.userTerms.contaminationOf(owner),
-      countContaminated: terms.onContaminated,
-      countAccepted: (events) => {
-        this.counts.eventsAccepted += events;
+    this.desks = new Desks(
+      terms,
+      (desks) => this.hostOf(desks, apart),
+      () => {
+        this.counts.runsInterrupted += 1;
       },
-      countRefused: (events) => {
-        this.counts.eventsRefused += events;
-      },
-      actor: (record, snapshot) => spawnRun(terms.supervisor, terms.settings.journal, record, snapshot),
-      release: (actor) => terms.supervisor.release(actor),
-      apart,
-      drop: (run, end) => this.drop(run, end),
-    };
+    );
+    this.host = this.desks.host;
     this.late = new LateEvents(this.log, apart, this.host, this.host.countRefused);
   }
 
@@ -77,16 +54,26 @@ export class Runs {
   }
 
   get livingCount(): number {
-    return this.desks.size;
+    return this.desks.count;
   }
 
   all(): Iterable<RunDesk> {
-    return this.desks.values();
+    return this.desks.all();
   }
 
   /** The desk, when this process has the run at hand. */
   atHand(tenantId: TenantId, runId: RunId): RunDesk | undefined {
-    return this.desks.get(runKey(tenantId, runId));
+    return this.desks.atHand(tenantId, runId);
+  }
+
+  /** The run's desk while it lives, its record when it has ended, undefined when there is none. */
+  find(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
+    return this.desks.find(tenantId, runId);
+  }
+
+  /** The same, with what other processes wrote of it until now. Fails: `LogUnavailable`. */
+  findFresh(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
+    return this.desks.findFresh(tenantId, runId);
   }
 
   /**
@@ -101,6 +88,8 @@ export class Runs {
       body.parentRunId === undefined
         ? undefined
         : livingParent(await this.find(tenantId, asRunId(body.parentRunId)), stream);
+    // It may have ended where another process wrote.
+    if (parent?.run.isShared) await parent.run.refresh();
     const { settings, timeText, userTerms } = this.terms;
     const userId = body.userId as UserId;
     const mode = userTerms.modeOf(tenantId, userId);
@@ -120,7 +109,7 @@ export class Runs {
     };
     const appended = await this.log.append(append).catch((cause: unknown) => {
       // It may be there, and then somebody must watch it.
-      this.lookAfter(record);
+      this.desks.lookAfter(record);
       throw cause;
     });
     if (appended.kind !== "appended" && isReserved) parent?.childEnded(runId);
@@ -131,8 +120,9 @@ export class Runs {
     const actor = this.host.actor(record);
     actor.send({ type: "agent_started", data: { agent: body.agent } });
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
-    const desk = this.sit(new LiveRun(this.host, live, actor, true));
-    this.family.tellParent(live, (now) => now.childStarted(runId));
+    const desk = this.desks.sit(new LiveRun(this.host, live, actor, true));
+    this.desks.family.tellParent(live, (now) => now.childStarted(runId));
+    if (parent?.run.isShared) await this.desks.family.stopIfOrphaned(live, parent);
     this.counts.eventsAccepted += 1;
     return { answer: { runId, fence, seq, offset, epoch }, created: true, desk };
   }
@@ -171,22 +161,6 @@ export class Runs {
     return new Receipt(() => answer);
   }
 
-  /** The run's desk while it lives, its record when it has ended, undefined when there is none. */
-  async find(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
-    const key = runKey(tenantId, runId);
-    const desk = this.desks.get(key);
-    if (desk && !desk.run.isOver) return desk;
-    // A terminal on its way to the disk: what comes next is answered once it is there.
-    if (desk) await desk.run.settled();
-    const underWay = this.comingBack.get(key);
-    const joined = underWay && (await underWay);
-    // What was not there when that look began may be there by now.
-    if (joined !== undefined) return joined;
-    const back = this.bringBack(tenantId, runId).finally(() => this.comingBack.delete(key));
-    this.comingBack.set(key, back);
-    return back;
-  }
-
   /** Undefined: there is no such run. */
   async stateOf(tenantId: TenantId, runId: RunId): Promise<RunState | undefined> {
     const found = await this.find(tenantId, runId);
@@ -200,6 +174,8 @@ export class Runs {
     if (!(desk instanceof RunDesk)) throw new RunEnded({ state: desk.ended ?? "completed" });
     await desk.run.settled();
     const claimed = await this.log.claim(tenantId, runId);
+    // It has ended where another process wrote.
+    if (claimed === undefined) await desk.run.refresh();
     // A write of the older runner may have met the new fence, or ended the run, while the log was asked.
     const now = await this.find(tenantId, runId);
     if (now === undefined) throw new NotFound({ what: "run" });
@@ -211,80 +187,31 @@ export class Runs {
     return { desk: now, ...claimed };
   }
 
-  /** Brings back a run that nobody may ask for again, so that its lease is watched (L16). */
-  private lookAfter(record: Pick<RunRecord, "tenantId" | "runId" | "parentRunId">): void {
-    this.terms.deadlines.after(lookAfterMs, () => {
-      const { tenantId, runId } = record;
-      void this.find(tenantId, runId).then(
-        (found) => {
-          if (found === undefined) this.family.tellParent(record, (parent) => parent.childEnded(runId));
-        },
-        () => this.lookAfter(record),
-      );
-    });
-  }
-
-  /** One run is one desk: who comes second gets the one that is there. */
-  private sit(run: LiveRun, past?: readonly PastDate[]): RunDesk {
-    const there = this.atHand(run.record.tenantId, run.record.runId);
-    if (there && !there.run.isOver) {
-      this.terms.supervisor.release(run.actor);
-      return there;
-    }
-    const { settings, deadlines, onStalled } = this.terms;
-    const terms: DeskTerms = {
-      clock: settings.clock,
-      deadlines,
-      journal: settings.journal,
-      graceMs: settings.graceMs,
-      onStalled,
-      onInterrupted: () => {
-        this.counts.runsInterrupted += 1;
+  private hostOf(desks: Desks, apart: Apart): RunHost {
+    const { terms } = this;
+    return {
+      log: this.log,
+      nextId: terms.nextId,
+      timeText: terms.timeText,
+      isCritical: terms.isCritical,
+      contaminationOf: (owner) => terms.userTerms.contaminationOf(owner),
+      countContaminated: terms.onContaminated,
+      countAccepted: (events) => {
+        this.counts.eventsAccepted += events;
       },
-      stopChildren: (...request) => this.family.stopChildren(...request),
+      countRefused: (events) => {
+        this.counts.eventsRefused += events;
+      },
+      actor: (record, snapshot) => spawnRun(terms.supervisor, terms.settings.journal, record, snapshot),
+      release: (actor) => terms.supervisor.release(actor),
+      apart,
+      drop: (run, end) => desks.drop(run, end),
+      late: (...said) => this.late.answer(...said),
+      findChildren: async ({ record }) => {
+        const children = await desks.family.childrenOf(record);
+        desks.atHand(record.tenantId, record.runId)?.setChildren(children);
+      },
     };
-    const desk = new RunDesk(run, terms, past);
-    const key = runKey(run.record.tenantId, run.record.runId);
-    this.desks.set(key, desk);
-    if (this.terms.takeOrphan(key)) desk.lease.goOnStalled();
-    return desk;
-  }
-
-  private drop(run: LiveRun, end: RunEnd): void {
-    const { tenantId, runId } = run.record;
-    const key = runKey(tenantId, runId);
-    const isAlive = end === "unknown" || end === "fenced";
-    if (!isAlive) this.family.tellParent(run.record, (parent) => parent.childEnded(runId));
-    const desk = this.desks.get(key);
-    if (desk?.run !== run) return;
-    this.desks.delete(key);
-    desk.end(end);
-    this.terms.supervisor.release(run.actor);
-    if (!isAlive) return;
-    if (end === "unknown") this.lost.set(key, desk);
-    this.lookAfter(run.record);
-  }
-
-  private async bringBack(tenantId: TenantId, runId: RunId): Promise<RunDesk | RunRecord | undefined> {
-    const key = runKey(tenantId, runId);
-    const before = this.lost.get(key);
-    // What the lost desk has under way may still be written.
-    await before?.run.settled();
-    const record = await this.log.run(tenantId, runId);
-    if (record === undefined || record.ended !== undefined) {
-      this.lost.delete(key);
-      before?.end(record?.ended ?? "interrupted");
-      if (record) this.family.tellParent(record, (parent) => parent.childEnded(runId));
-      return record;
-    }
-    const actor = this.host.actor(record);
-    const past = await replay(this.log, record, actor);
-    const { runs } = await this.log.living(record.stream);
-    const desk = this.sit(new LiveRun(this.host, record, actor, false), past);
-    for (const child of runs) if (child.parentRunId === runId) desk.childStarted(child.runId);
-    if (before) desk.adopt(before);
-    this.lost.delete(key);
-    return desk;
   }
 
   private async asBefore(there: RunRecord, wanted: NewRun): Promise<StartedRun> {

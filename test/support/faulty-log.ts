@@ -24,6 +24,7 @@ export function faultyLog(log: EventLog): FaultyLog {
     return (...args: Arguments): Promise<Value> => (isDown ? Promise.reject(lost()) : call(...args));
   };
   return {
+    isShared: log.isShared,
     append: async (append) => {
       const fault = isDown ? "before" : faults.shift();
       if (fault === "before") throw lost();

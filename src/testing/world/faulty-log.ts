@@ -84,6 +84,7 @@ export function faultyLog(log: EventLog, gate?: AppendGate): FaultyLog {
     return answer;
   };
   return {
+    isShared: log.isShared,
     append: write(append, gate),
     claim: write(log.claim),
     saveCursors: write(log.saveCursors),
