@@ -15,12 +15,12 @@ export type StoreSetting =
   | { readonly kind: "sqlite"; readonly file: string }
   | { readonly kind: "memory" }
   /** Shared by several nodes. The URL may hold a password: it is not to be shown. */
-  | { readonly kind: "redis"; readonly url: string };
+  | { readonly kind: "postgres" | "redis"; readonly url: string };
 
-export const storeShape = "sqlite:<file>, memory: or redis://<host>";
+export const storeShape = "sqlite:<file>, memory:, postgres://<host>/<database> or redis://<host>";
 
 /** Whether others may write to it as well. */
-export const isSharedStore = ({ kind }: StoreSetting): boolean => kind === "redis";
+export const isSharedStore = ({ kind }: StoreSetting): boolean => kind === "postgres" || kind === "redis";
 
 const maxShownChars = 100;
 
@@ -105,8 +105,6 @@ interface Given {
   readonly called: string;
 }
 
-const laterStores = /^(postgres|postgresql):/;
-
 /** Shows a connection string without its password. */
 const scheme = (text: string): string => `${text.split(":", 1)[0] ?? ""}:…`;
 
@@ -116,8 +114,8 @@ export function store(given: Given, setting: Setting): Effect.Effect<StoreSettin
   const file = /^sqlite:(.+)$/.exec(text)?.[1];
   if (file !== undefined && !file.includes("\0")) return Effect.succeed({ kind: "sqlite", file });
   if (isRedisUrl(text)) return Effect.succeed({ kind: "redis", url: text });
-  if (laterStores.test(text)) return Effect.fail(comesLater(scheme(text), called, setting));
-  return Effect.fail(wrong(setting, called, /@|^rediss?:/.test(text) ? scheme(text) : text));
+  if (/^postgres(ql)?:\/\//.test(text)) return Effect.succeed({ kind: "postgres", url: text });
+  return Effect.fail(wrong(setting, called, /@|^(rediss?|postgres(ql)?):/.test(text) ? scheme(text) : text));
 }
 
 const isRedisUrl = (text: string): boolean => /^rediss?:\/\/\S+$/.test(text) && URL.canParse(text);
@@ -161,9 +159,3 @@ const minAuditKeyBytes = 32;
 /** A key that seals, or none. */
 export const auditKey = (text: string): string | undefined =>
   text === "" || Buffer.byteLength(text) >= minAuditKeyBytes ? text : undefined;
-
-const comesLater = (shown: string, called: string, setting: Setting): InvalidConfig =>
-  new InvalidConfig({
-    setting: called,
-    message: `is "${shown}", which this version does not have yet; right is ${setting.right}`,
-  });

@@ -6,7 +6,7 @@ import { asRunId, asTenantId, type RunId, type StreamKey, type TenantId } from "
 import type { Mode, OnIllegal, Profile } from "../../protocol/http.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { Append, NewEvent, NewRun } from "./event-log.ts";
-import { type Chunk, packChunk, type PlacedChunk } from "./sqlite-chunk.ts";
+import { type Chunk, packChunk, type PlacedChunk } from "./chunk.ts";
 
 export type Cell = string | number | null;
 

@@ -7,7 +7,7 @@ import { asRunId, type RunId } from "../../protocol/ids.ts";
 import type { Compact, Compacted } from "./housekeeping.ts";
 import { coverOf, joinDeltas, type Kept } from "./merged-delta.ts";
 import { checksum } from "./sqlite-checksum.ts";
-import { packChunk, unpackChunk } from "./sqlite-chunk.ts";
+import { packChunk, unpackChunk } from "./chunk.ts";
 import { SqliteEvents } from "./sqlite-events.ts";
 
 /** A row with more than that is a chunk of its own already. */

@@ -8,7 +8,7 @@ import type { ReadLimit } from "./event-log.ts";
 import { Lru } from "./lru.ts";
 import { type Cell, putPlaced } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
-import { maxChunkOffsets, type PlacedChunk } from "./sqlite-chunk.ts";
+import { maxChunkOffsets, type PlacedChunk } from "./chunk.ts";
 
 /** Ids of runs by their number: some 5 MB at most. */
 const maxNames = 50_000;

@@ -47,7 +47,7 @@ const migrations: readonly string[] = [
   -- Also for the sweep over all living runs, which must not look at every run that ever was.
   CREATE INDEX runs_living ON runs (stream) WHERE ended IS NULL;
 
-  -- A row holds the events of one append, or a part of them (see sqlite-chunk). Appended in commit order, so rows go to
+  -- A row holds the events of one append, or a part of them (see chunk). Appended in commit order, so rows go to
   -- the end of the table. A run has no index: its events lie in its owner's stream between the run's first and last
   -- offset.
   CREATE TABLE events (

@@ -1,6 +1,6 @@
 /** How old the events of a stream are, found by halving: rows that fail their checksum say nothing and are passed over. */
 import type { DatabaseSync } from "node:sqlite";
-import { unpackChunk } from "./sqlite-chunk.ts";
+import { unpackChunk } from "./chunk.ts";
 import type { SqliteEvents } from "./sqlite-events.ts";
 
 export interface StreamTimes {

@@ -14,7 +14,7 @@ import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteDocuments } from "./sqlite-documents.ts";
 import { SqliteOutbox } from "./sqlite-outbox.ts";
 import { SqliteCompaction } from "./sqlite-compaction.ts";
-import { firstTimeOf } from "./sqlite-chunk.ts";
+import { firstTimeOf } from "./chunk.ts";
 import type { RunState, StreamState } from "./sqlite-counters.ts";
 import { lastRow, lastRun } from "./sqlite-high-water.ts";
 import { SqliteLetters } from "./sqlite-letters.ts";

@@ -26,5 +26,11 @@ export function storeLayer(
         const { openRedisLog } = await import("./redis/redis.ts");
         return openRedisLog({ url: store.url });
       });
+    case "postgres":
+      // Loaded on demand: its driver is an optional package.
+      return eventLogLayer(async () => {
+        const { openPostgresLog } = await import("./postgres/postgres.ts");
+        return openPostgresLog({ url: store.url, durability: commit });
+      });
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { asDeviceId } from "../../protocol/ids.ts";
 import type { NewEvent } from "../../src/log/event-log.ts";
 import { openSqliteLog } from "../../src/log/sqlite.ts";
-import { maxChunkEvents, packChunk, unpackChunk } from "../../src/log/sqlite-chunk.ts";
+import { maxChunkEvents, packChunk, unpackChunk } from "../../src/log/chunk.ts";
 import { SqliteReader } from "../../src/log/sqlite-reader.ts";
 import { takeSlice } from "../../src/log/sqlite-slice.ts";
 import { alice, event, newRun, next, started, wide, write } from "../../src/testing/event-log/sample.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ReadLimit } from "../../src/log/event-log.ts";
 import { type Cell, putPlaced } from "../../src/log/sqlite-cells.ts";
-import { packChunk } from "../../src/log/sqlite-chunk.ts";
+import { packChunk } from "../../src/log/chunk.ts";
 import { takeRunEvents, takeSlice } from "../../src/log/sqlite-slice.ts";
 import { event, run1, wide } from "../../src/testing/event-log/sample.ts";
 

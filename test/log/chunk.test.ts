@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { maxChunkEvents, packChunk } from "../../src/log/sqlite-chunk.ts";
+import { maxChunkEvents, packChunk } from "../../src/log/chunk.ts";
 import { event, time } from "../../src/testing/event-log/sample.ts";
 
 const sized = (...sizes: readonly number[]) => sizes.map((size, at) => event(`${at}`, { data: "d".repeat(size) }));
