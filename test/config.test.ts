@@ -107,7 +107,10 @@ describe("the configuration", () => {
     [{ RUNCAST_PORT: "80a" }, "RUNCAST_PORT"],
     [{ RUNCAST_PORT: "1e3" }, "RUNCAST_PORT"],
     [{ RUNCAST_HOST: "a host" }, "RUNCAST_HOST"],
-    [{ RUNCAST_STORE: "runcast.db" }, `RUNCAST_STORE cannot be "runcast.db"; right is sqlite:<file>, memory: or`],
+    [
+      { RUNCAST_STORE: "runcast.db" },
+      `RUNCAST_STORE cannot be "runcast.db"; right is sqlite:<file>, memory:, postgres:`,
+    ],
     [{ RUNCAST_STORE: "sqlite:" }, "RUNCAST_STORE"],
     [{ RUNCAST_SPOOL: "/tmp" }, "RUNCAST_SPOOL"],
     [{ RUNCAST_COMMIT: "maybe" }, `RUNCAST_COMMIT cannot be "maybe"; right is fsync or os`],

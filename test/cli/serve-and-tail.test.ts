@@ -139,7 +139,7 @@ describe("runcast serve", () => {
   it.each([
     [["--host", "0.0.0.0"], {}, /dev mode binds loopback only/],
     [["--port", "70000"], {}, /--port cannot be "70000"; right is 0/],
-    [["--store", "mongo:x"], {}, /--store cannot be "mongo:x"; right is sqlite:<file>, memory: or/],
+    [["--store", "mongo:x"], {}, /--store cannot be "mongo:x"; right is sqlite:<file>, memory:, postgres:/],
     [["--config", "none.json"], {}, /none\.json does not exist/],
     [[], { RUNCAST_JWT_SECRET: "short" }, /RUNCAST_JWT_SECRET is 5 bytes long/],
   ])(
