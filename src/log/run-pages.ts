@@ -6,7 +6,7 @@ const page: ReadLimit = { maxEvents: 1_000, maxBytes: 4 * 1_048_576 };
 
 /** The events with afterSeq < seq ≤ `record.seq`, ascending: the record says where its caller stops. */
 export async function* runPages(
-  log: EventLog,
+  log: Pick<EventLog, "readRun">,
   { tenantId, runId, seq }: RunRecord,
   afterSeq: Seq,
 ): AsyncGenerator<readonly StoredEvent[], void, undefined> {

@@ -9,10 +9,10 @@ export interface ApartEvent {
 }
 
 export class Apart {
-  private readonly log: EventLog;
+  private readonly log: Pick<EventLog, "quarantine">;
   private readonly timeText: () => string;
 
-  constructor(log: EventLog, timeText: () => string) {
+  constructor(log: Pick<EventLog, "quarantine">, timeText: () => string) {
     this.log = log;
     this.timeText = timeText;
   }

@@ -13,7 +13,7 @@ import { isDated } from "./run-dates.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Every lifecycle event of every run passes it: the same machine, stepped by table. */
-const runLogic = compiled(runMachine);
+export const runLogic = compiled(runMachine);
 
 export function spawnRun(
   supervisor: Supervisor,
@@ -34,7 +34,11 @@ export interface PastDate {
 }
 
 /** Tells the actor everything that the log holds of the run, up to `record.seq`. The answer: its dates, in order. */
-export async function replay(log: EventLog, record: RunRecord, actor: RunActor): Promise<readonly PastDate[]> {
+export async function replay(
+  log: Pick<EventLog, "readRun">,
+  record: RunRecord,
+  actor: RunActor,
+): Promise<readonly PastDate[]> {
   const past: PastDate[] = [];
   for await (const events of runPages(log, record, 0)) {
     for (const event of events) {

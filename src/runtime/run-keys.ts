@@ -10,12 +10,12 @@ import type { Prepared } from "./payload.ts";
 
 export class RunKeys {
   private readonly known = new Map<string, KnownKey>();
-  private readonly log: EventLog;
+  private readonly log: Pick<EventLog, "knownKeys">;
   private readonly record: RunRecord;
   /** The run was made by this process: no key is older than this object. */
   private isComplete: boolean;
 
-  constructor(log: EventLog, record: RunRecord, isComplete: boolean) {
+  constructor(log: Pick<EventLog, "knownKeys">, record: RunRecord, isComplete: boolean) {
     this.log = log;
     this.record = record;
     this.isComplete = isComplete;

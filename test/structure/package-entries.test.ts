@@ -16,6 +16,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./client": ["xstate"],
   "./push": [],
   "./react": ["react", "xstate"],
+  "./postgres": ["effect", "xstate", "zod"],
   "./redis": ["effect", "zod"],
   "./runner": [],
   "./publisher": [],

@@ -44,7 +44,7 @@ export function appendStatement(schema: string, operations: readonly Operation[]
   const places = texts.map((_, at) => `$${at + first}`).join(", ");
   return {
     ...(texts.length <= maxPreparedTexts && { name: `${schema}.append ${texts.length}` }),
-    text: `SELECT i, answer::text FROM ${schema}.append($1, $2, $3, $4::jsonb, ARRAY[${places}]::text[])`,
+    text: `SELECT i, answer::text FROM ${schema}.append($1, $2, $3, $4::text::jsonb, ARRAY[${places}]::text[])`,
     values: [call.node, call.timeline ?? null, call.isOs, JSON.stringify(ops), ...texts],
   };
 }

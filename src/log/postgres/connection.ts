@@ -15,10 +15,8 @@ export interface Statement {
   readonly values?: readonly unknown[];
 }
 
-export interface Connection {
-  readonly epoch: Epoch;
-  /** The server's timeline, as appends name it. */
-  readonly timeline: string;
+/** A connection that does not know yet which history it stands in. */
+export interface BareConnection {
   readonly client: PgClient;
   /** Rows as objects. Bounded in time; fails with what the driver says. */
   query<Row>(statement: Statement): Promise<Row[]>;
@@ -31,7 +29,15 @@ export interface Connection {
 }
 
 /** What a new connection learns before it is used. */
-export type Enter = (query: Connection["query"]) => Promise<{ readonly epoch: Epoch; readonly timeline: string }>;
+export interface Entered {
+  readonly epoch: Epoch;
+  /** The server's timeline, as appends name it. */
+  readonly timeline: string;
+}
+
+export type Connection = BareConnection & Entered;
+export type Enter<Learned> = (query: Query) => Promise<Learned>;
+type Query = BareConnection["query"];
 
 /** The server ends a statement by itself; so much later nobody believes any more that it will. */
 const answerGraceMs = 2_000;
@@ -43,11 +49,11 @@ const int8 = 20;
 /** Numbers of eight bytes are counters here, far below 2^53; all else comes as the text that it is. */
 const types = { getTypeParser: (oid: number) => (oid === int8 ? Number : undefined) };
 
-export async function connect(
+export async function connect<Learned>(
   make: Awaited<ReturnType<typeof postgresDriver>>,
   settings: PostgresSettings,
-  enter: Enter,
-): Promise<Connection> {
+  enter: Enter<Learned>,
+): Promise<BareConnection & Learned> {
   const failures: unknown[] = [];
   for (const host of settings.hosts) {
     try {
@@ -60,12 +66,12 @@ export async function connect(
   throw failures.find((cause) => !(cause instanceof LogUnavailable)) ?? failures[0];
 }
 
-async function connectTo(
+async function connectTo<Learned>(
   make: Awaited<ReturnType<typeof postgresDriver>>,
   { host, port }: PostgresHost,
   settings: PostgresSettings,
-  enter: Enter,
-): Promise<Connection> {
+  enter: Enter<Learned>,
+): Promise<BareConnection & Learned> {
   const { user, password, database, statementTimeoutMs } = settings;
   const client = make({
     ...{ host, port, user, password, database, ssl: settings.ssl },
@@ -87,7 +93,7 @@ async function connectTo(
   };
   client.on("error", ended);
   client.on("end", ended);
-  const query: Connection["query"] = async <Row>({ name, text, values }: Statement) =>
+  const query: Query = async <Row>({ name, text, values }: Statement) =>
     (await client.query({ text, values: [...(values ?? [])], types: parsers(client), ...(name && { name }) }))
       .rows as Row[];
   const end = (how?: "cut"): void => {
@@ -97,9 +103,10 @@ async function connectTo(
   try {
     await client.connect();
     await prepare(query);
-    const { epoch, timeline } = await enter(query);
+    const learned = await enter(query);
     return {
-      ...{ client, epoch, timeline, query, end },
+      ...learned,
+      ...{ client, query, end },
       isOpen: () => !isEnded,
       onEnd: (hear) => {
         if (isEnded) hear();
@@ -124,7 +131,7 @@ const oldestVersion = 14;
 const versionStep = 10_000;
 
 /** The session's own ways, whatever the role or the database has for defaults; a plan is made once for all partitions. */
-async function prepare(query: Connection["query"]): Promise<void> {
+async function prepare(query: Query): Promise<void> {
   const [row] = await query<{ is_read_only: boolean; encoding: string; version: number }>({ text: settingsOfSession });
   if (row === undefined || row.is_read_only)
     throw new LogUnavailable({ message: "the database takes no writes", retryAfterMs: logRetryAfterMs });

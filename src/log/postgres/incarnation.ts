@@ -7,7 +7,7 @@
 import { asEpoch } from "../../../protocol/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { newEpoch } from "../epoch.ts";
-import type { Enter } from "./connection.ts";
+import type { Enter, Entered } from "./connection.ts";
 import { migrate } from "./migrations.ts";
 import type { PostgresSettings } from "./settings.ts";
 
@@ -24,7 +24,7 @@ SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) AS timeline,
     (SELECT oid FROM pg_database WHERE datname = current_database()), to_regclass('${schema}.streams')::oid) AS source`;
 
 /** Also brings the schema up: a connection that is entered finds everything. */
-export function entering(settings: PostgresSettings, clock: Clock): Enter {
+export function entering(settings: PostgresSettings, clock: Clock): Enter<Entered> {
   const { schema } = settings;
   return async (query) => {
     await migrate(query, settings);

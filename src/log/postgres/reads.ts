@@ -41,7 +41,8 @@ interface PositionRow {
 const maxBytesOfLimit = 2 ** 40;
 const ledgerStreams = 1_000;
 
-type Use = <Answer>(work: (connection: Connection) => Promise<Answer>) => Promise<Answer>;
+/** A connection for one read, or a transaction that somebody else has open. */
+type Use = <Answer>(work: (connection: Pick<Connection, "epoch" | "query">) => Promise<Answer>) => Promise<Answer>;
 
 export interface ReadTerms {
   readonly schema: string;
@@ -99,12 +100,12 @@ export function postgresReads({ schema, use, onLost }: ReadTerms): Reads {
   const selectKeysOfRun = statement(
     "keysOfRun",
     `SELECT k.name, k.digest, k.seq, k.at_offset FROM ${schema}.names n
-     JOIN ${schema}.keys k ON k.stream = n.stream AND k.run = n.first_offset AND k.name = ANY($3::text[])
+     JOIN ${schema}.keys k ON k.stream = n.stream AND k.run = n.first_offset AND k.name IN (SELECT jsonb_array_elements_text($3::text::jsonb))
      WHERE n.run_id = $2 AND n.tenant = $1`,
   );
   const selectKeys = statement(
     "keys",
-    `SELECT name, digest, seq, at_offset FROM ${schema}.keys WHERE stream = $1 AND run = 0 AND name = ANY($2::text[])`,
+    `SELECT name, digest, seq, at_offset FROM ${schema}.keys WHERE stream = $1 AND run = 0 AND name IN (SELECT jsonb_array_elements_text($2::text::jsonb))`,
   );
   const selectApproval = statement(
     "approval",
@@ -190,7 +191,9 @@ export function postgresReads({ schema, use, onLost }: ReadTerms): Reads {
     },
     knownKeys: async (owner, names) => {
       const rows = await ask<{ name: string; digest: string; seq: number; at_offset: number }>(
-        "runId" in owner ? selectKeysOfRun(owner.tenantId, owner.runId, names) : selectKeys(owner.stream, names),
+        "runId" in owner
+          ? selectKeysOfRun(owner.tenantId, owner.runId, JSON.stringify(names))
+          : selectKeys(owner.stream, JSON.stringify(names)),
       );
       const found = new Map(rows.map(({ name, digest, seq, at_offset: offset }) => [name, { digest, seq, offset }]));
       const known = new Map<string, KnownKey>();
