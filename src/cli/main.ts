@@ -26,6 +26,8 @@ async function run(name: string, given: Arguments): Promise<number> {
       return (await import("./audit.ts")).audit(given);
     case "vapid":
       return (await import("./vapid.ts")).vapid();
+    case "migrate":
+      return (await import("./migrate.ts")).migrate(given);
     default:
       return (await import("./tail.ts")).tail(given);
   }

@@ -50,3 +50,32 @@ export const vapidCommand: Command = {
     { code: "2", means: "the command line is wrong" },
   ],
 };
+
+export const migrateCommand: Command = {
+  name: "migrate",
+  summary: "Move a store into another, with offsets and epoch kept",
+  usage: ["--from <url> --to <url> [--dry-run]"],
+  about: [
+    "Copies every stream with its events at their offsets, runs, keys, approvals, cursors, the outbox, dead letters and",
+    "documents, then reads both stores again and compares them. Clients resume as if nothing had happened. Stop the server",
+    "first: a SQLite file that a server has open is refused. The target must be empty. Whatever stops it, run it again: it",
+    "goes on where it was. Progress is on stderr.",
+  ],
+  maxPositionals: 0,
+  flags: {
+    from: { value: "<url>", about: "the store that is: sqlite:<file>, postgres://… or redis://… (required)" },
+    to: { value: "<url>", about: "the store that is to be: postgres://… or redis://… (required)" },
+    "dry-run": { about: "say what would be copied, and which schema the target would get; change nothing" },
+  },
+  examples: [
+    {
+      does: "from the file to PostgreSQL",
+      line: "runcast migrate --from sqlite:./runcast.db --to postgres://runcast@db/runcast",
+    },
+  ],
+  exitCodes: [
+    { code: "0", means: "copied and verified (with --dry-run: said)" },
+    { code: "1", means: "a store cannot be used or has failed, or the two differ" },
+    { code: "2", means: "the command line is wrong" },
+  ],
+};

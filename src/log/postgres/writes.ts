@@ -12,7 +12,7 @@ import type { Lost } from "./chunk-row.ts";
 
 const lostReason = "the record failed its checksum or is gone";
 
-interface OutboxColumns {
+export interface OutboxColumns {
   readonly stream: string;
   readonly at_offset: number;
   readonly place: number;
@@ -26,7 +26,7 @@ interface OutboxColumns {
   readonly version: number;
 }
 
-interface LetterColumns {
+export interface LetterColumns {
   readonly stream: string;
   readonly place: number;
   readonly kind: DeadLetter["kind"];
@@ -152,7 +152,7 @@ function conditions(all: readonly Condition[]): [wanted: string, values: unknown
   return [wanted.length === 0 ? "true" : wanted.join(" AND "), said.map(([, value]) => value)];
 }
 
-function outboxRowOf(row: OutboxColumns): OutboxRow {
+export function outboxRowOf(row: OutboxColumns): OutboxRow {
   const { stream, at_offset: offset, event_id: eventId, type, run_id: run, thread, time, state, note, version } = row;
   return {
     ...{ stream: stream as StreamKey, offset, eventId, type, runId: run === null ? undefined : asRunId(run) },
@@ -160,7 +160,7 @@ function outboxRowOf(row: OutboxColumns): OutboxRow {
   };
 }
 
-function letterOf(row: LetterColumns): DeadLetter {
+export function letterOf(row: LetterColumns): DeadLetter {
   const { kind, reason, time } = row;
   const whose = { stream: row.stream as StreamKey, tenantId: asTenantId(row.tenant), reason, time };
   if (kind === "quarantined") {

@@ -3,10 +3,11 @@
  * After a break of the line every followed stream is subscribed again and then rung once with where it stands; besides,
  * all are looked at every few seconds, so that a bell that never came costs that time at most (L7, L9).
  */
-import { asEpoch, type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.ts";
+import { type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Bells } from "../bells.ts";
 import type { Position } from "../event-log.ts";
+import { epochOf } from "./identity.ts";
 import type { Line } from "./line.ts";
 import type { Servers } from "./servers.ts";
 
@@ -99,7 +100,7 @@ export class Follows {
   /** `<writer> <head> <epoch>`. What this process wrote has rung already, with its events. */
   #hear(stream: StreamKey, message: string): void {
     const [writer, head, epoch = ""] = message.split(" ");
-    if (writer !== this.#terms.writer && this.#followed.has(stream)) this.#ring(stream, asEpoch(epoch), Number(head));
+    if (writer !== this.#terms.writer && this.#followed.has(stream)) this.#ring(stream, epochOf(epoch), Number(head));
   }
 
   #ring(stream: StreamKey, epoch: Epoch, head: Offset): void {

@@ -4,12 +4,27 @@
  * append to its disk first. It is settled on every new connection, before anything else is sent on it, by a conditional
  * write into the store; where two processes settle at once, the second finds what the first wrote.
  */
+import { asEpoch, type Epoch } from "../../../protocol/ids.ts";
 import { newEpoch } from "../epoch.ts";
 import type { RawConnection } from "./dial.ts";
 import { unavailable } from "./failure.ts";
 import { script } from "./script.ts";
 import { schemaVersion } from "./schema.ts";
 import { type Terms, wrong } from "./terms.ts";
+
+/** A history that was moved here from another store bears that one's epoch behind this. */
+const movedMark = "=";
+
+/** What readers know a history by: its own name, or the epoch that it came with. */
+export function epochOf(history: string): Epoch {
+  const [, moved] = /^.*?\.\d+\.=(.*)$/s.exec(history) ?? [];
+  return asEpoch(moved ?? history);
+}
+
+/** What a server's field in the store's hash becomes when its history is to be known by an epoch. */
+export function renamedHistory(field: string, epoch: Epoch): string {
+  return [...field.split(" ").slice(0, -1), `${movedMark}${epoch}`].join(" ");
+}
 
 export interface ServerFacts {
   readonly version: string;

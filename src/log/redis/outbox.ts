@@ -21,7 +21,10 @@ const deadMs = 86_400_000;
 type Fixed = Pick<OutboxRow, "eventId" | "type" | "runId" | "threadId" | "time">;
 
 /** What of a row never changes. */
-export function outboxRowOf({ id, type, threadId, time }: NewEvent, runId: RunId | undefined): string {
+export function outboxRowOf(
+  { id, type, threadId, time }: Pick<NewEvent, "id" | "type" | "threadId" | "time">,
+  runId: RunId | undefined,
+): string {
   return JSON.stringify({ eventId: id, type, runId, threadId, time } satisfies Fixed);
 }
 
@@ -53,7 +56,7 @@ local moved = table.concat({place, int(tonumber(version) + 1), ARGV[5], fixed, n
 redis.call('HSET', p .. 'ob', offset, moved)
 return {'moved', moved}`);
 
-interface PlacedRow {
+export interface PlacedRow {
   readonly place: number;
   readonly row: OutboxRow;
 }
@@ -149,7 +152,7 @@ const isAsked = (row: OutboxRow, { states, tenantId }: OutboxQuery): boolean =>
   (states === undefined || states.includes(row.state)) &&
   (tenantId === undefined || streamOwner(row.stream).tenantId === tenantId);
 
-function rowOf(stream: StreamKey, offset: number, text: string): PlacedRow {
+export function rowOf(stream: StreamKey, offset: number, text: string): PlacedRow {
   const [place, version, state, fixed = ""] = text.split("\n", 4);
   const note = text.slice(`${place}\n${version}\n${state}\n${fixed}\n`.length);
   const { eventId, type, runId, threadId, time } = parseTrusted(fixed) as Fixed;

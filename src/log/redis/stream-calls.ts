@@ -3,9 +3,10 @@
  * settled on, and how far this process knows the stream to go in it. An answer that says that one of them does not hold
  * any more has changed nothing; the line is left, and the script is sent once more on another.
  */
-import { asEpoch, type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.ts";
+import { type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.ts";
 import { Lru } from "../lru.ts";
 import { unavailable } from "./failure.ts";
+import { epochOf } from "./identity.ts";
 import type { Line } from "./line.ts";
 import type { Script } from "./script.ts";
 import type { Role, Servers } from "./servers.ts";
@@ -20,7 +21,7 @@ export interface StreamAnswer {
 
 export class StreamCalls {
   readonly servers: Servers;
-  readonly #seen = new Lru<StreamKey, { readonly history: string; readonly head: Offset }>(maxSeen);
+  readonly #seen = new Lru<StreamKey, { readonly epoch: Epoch; readonly head: Offset }>(maxSeen);
 
   constructor(servers: Servers) {
     this.servers = servers;
@@ -45,9 +46,9 @@ export class StreamCalls {
     for (let tries = 0; tries < 2; tries += 1) {
       const line = this.servers.ready(role, key) ?? (await this.servers.line(role, key));
       const known = this.#seen.get(stream);
-      const seen = known?.history === line.history ? known.head : 0;
+      const seen = known?.epoch === epochOf(line.history) ? known.head : 0;
       const words = await line.run(script, key, [line.history, String(seen), ...args]);
-      if (words[0] !== "stale" && words[0] !== "lost") return { epoch: asEpoch(line.history), words };
+      if (words[0] !== "stale" && words[0] !== "lost") return { epoch: epochOf(line.history), words };
       if (words[0] === "lost") this.servers.lose(line.history);
       else this.servers.drop();
     }
@@ -55,10 +56,10 @@ export class StreamCalls {
   }
 
   /** What was acknowledged in a history: a server that knows less has lost it. */
-  saw(stream: StreamKey, history: string, head: Offset): void {
+  saw(stream: StreamKey, epoch: Epoch, head: Offset): void {
     const known = this.#seen.get(stream);
-    if (known?.history === history && known.head >= head) return;
-    this.#seen.set(stream, { history, head });
+    if (known?.epoch === epoch && known.head >= head) return;
+    this.#seen.set(stream, { epoch, head });
     this.#seen.trim();
   }
 
