@@ -1,12 +1,18 @@
 /**
  * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
  * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, modes, fan-out, idle, resume,
- * crash, storm, stalled, start-up; all without a name.
+ * crash, storm, stalled, start-up; all of these without a name. Only by name, for they start stores of their own: stores,
+ * nodes, socket.io.
+ * `--stores a,b` takes some stores only, `--seconds N` is the time of one measurement, `--write` puts the tables into
+ * docs/scale.md.
  */
 import { parseArgs } from "node:util";
 import { benchAppend } from "./append.ts";
 import { benchMachine } from "./machine.ts";
+import { benchNodes } from "./cluster/bench-nodes.ts";
+import { benchSocketIo } from "./cluster/bench-socket-io.ts";
 import { benchModes } from "./modes.ts";
+import { benchStores, storeNamesOf } from "./stores/bench-stores.ts";
 import { measureCrash } from "./wire/crash.ts";
 import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
 import { measureFanOut } from "./wire/fan-out.ts";
@@ -18,7 +24,12 @@ import { measureStorm } from "./wire/storm.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string", default: "5" } },
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "1" },
+    stores: { type: "string" },
+    write: { type: "boolean", default: false },
+  },
 });
 const rounds = Number(values.rounds);
 const wants = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
@@ -69,6 +80,14 @@ async function fanOut(name: string, work: FanOut): Promise<void> {
   }
 }
 
+const onStores = {
+  rounds,
+  seconds: Number(values.seconds),
+  stores: storeNamesOf(values.stores),
+  write: values.write,
+  say,
+};
+
 say(`node ${process.version}, ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`);
 if (wants("machine")) say(await benchMachine());
 if (wants("append")) say(await benchAppend());
@@ -115,3 +134,6 @@ if (wants("stalled")) {
   );
 }
 if (wants("start-up")) say(await measureStartUp(unfinishedRuns));
+if (positionals.includes("stores")) await benchStores(onStores);
+if (positionals.includes("nodes")) await benchNodes(onStores);
+if (positionals.includes("socket.io")) await benchSocketIo(onStores);

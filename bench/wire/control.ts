@@ -4,7 +4,8 @@
  */
 import { createServer, connect } from "node:net";
 import type { Socket } from "node:net";
-import type { Work } from "./workload.ts";
+import type { Traffic } from "./traffic.ts";
+import type { Saying, Work } from "./workload.ts";
 
 export type Order =
   | { readonly do: "publish"; readonly work: Work }
@@ -13,13 +14,26 @@ export type Order =
   /** One run for each of them in this time, again and again. */
   | { readonly do: "background"; readonly users: readonly string[]; readonly everyMs: number }
   | { readonly do: "received"; readonly runs: Readonly<Record<string, number>> }
+  /** Batches of one open run each, every one awaited before the next. */
+  | { readonly do: "say"; readonly saying: Saying }
   | { readonly do: "memory" }
+  | { readonly do: "figures" }
   | { readonly do: "exit" };
+
+/** What a process has used since it began. */
+export interface ProcessFigures {
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+  readonly store: Traffic;
+  readonly clients: Traffic;
+}
 
 export type Word =
   | { readonly said: "listening"; readonly port: number; readonly controlPort: number }
   | { readonly said: "published"; readonly seconds: number; readonly cpuSeconds: number }
   | { readonly said: "filled" }
+  | { readonly said: "said"; readonly seconds: number; readonly ackMs: readonly number[] }
+  | ({ readonly said: "figures" } & ProcessFigures)
   | { readonly said: "memory"; readonly rssBytes: number; readonly heapBytes: number };
 
 function lines<Message>(socket: Socket, hear: (message: Message) => void): void {

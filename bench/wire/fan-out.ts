@@ -2,7 +2,7 @@
 import type { Kind } from "./load.ts";
 import { openLoad } from "./load.ts";
 import { startServer } from "./server-process.ts";
-import { eventsPerRun } from "./workload.ts";
+import { eventsPerRun, userNames } from "./workload.ts";
 
 export interface FanOut {
   readonly users: number;
@@ -32,14 +32,14 @@ export const percentile = (values: number[], share: number): number => {
 export async function measureFanOut(kind: Kind, work: FanOut): Promise<FanOutFigures> {
   const { users, connectionsPerUser, runsPerUser, window } = work;
   const server = await startServer(kind);
-  const names = Array.from({ length: users }, (_, index) => `user-${index}`);
-  const load = await openLoad(kind, server.port, server.control, names, connectionsPerUser);
+  const names = userNames(users);
+  const load = await openLoad(kind, [server], names, connectionsPerUser);
   const publish = async (runs: number, everyMs: number) => {
     load.reset();
     const published = server.control.hear("published");
     const all = load.until(users * runs * eventsPerRun * connectionsPerUser);
     const startMs = performance.now();
-    server.control.order({ do: "publish", work: { users, runsPerUser: runs, window, everyMs } });
+    server.control.order({ do: "publish", work: { users: names, runsPerUser: runs, window, everyMs } });
     const [{ cpuSeconds }] = await Promise.all([published, all]);
     return { seconds: (performance.now() - startMs) / 1_000, cpuSeconds, deliveries: load.received };
   };

@@ -2,6 +2,7 @@
 import type { Kind } from "./load.ts";
 import { openLoad } from "./load.ts";
 import { startServer } from "./server-process.ts";
+import { userNames } from "./workload.ts";
 
 const restMs = 500;
 
@@ -13,9 +14,9 @@ export async function measureIdle(kind: Kind, connections: number): Promise<{ re
     return (await memory).rssBytes;
   };
   // The first hundred pay for code and pools that the rest share.
-  const warm = await openLoad(kind, server.port, server.control, names("warm", 100), 1);
+  const warm = await openLoad(kind, [server], userNames(100, "warm"), 1);
   const before = await rss();
-  const load = await openLoad(kind, server.port, server.control, names("idle", connections), 1);
+  const load = await openLoad(kind, [server], userNames(connections, "idle"), 1);
   await new Promise((resolve) => setTimeout(resolve, restMs));
   const after = await rss();
   load.close();
@@ -23,5 +24,3 @@ export async function measureIdle(kind: Kind, connections: number): Promise<{ re
   await server.stop();
   return { kibPerConnection: (after - before) / 1_024 / connections };
 }
-
-const names = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, at) => `${prefix}-${at}`);

@@ -33,5 +33,5 @@ async function publishRun(user: string): Promise<void> {
 
 http.listen(0, "127.0.0.1", () => {
   const address = http.address();
-  void serveWork(typeof address === "object" && address !== null ? address.port : 0, publishRun);
+  void serveWork({ port: typeof address === "object" && address !== null ? address.port : 0, publishRun });
 });

@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import { tokenOf } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { startServer } from "./server-process.ts";
-import { eventsPerRun } from "./workload.ts";
+import { eventsPerRun, userNames } from "./workload.ts";
 
 interface Cursor {
   readonly epoch: string;
@@ -56,7 +56,7 @@ async function awayAndBack(server: ServerProcess, tokens: readonly string[]): Pr
   const cursors: Cursor[] = [];
   for (const token of tokens) cursors.push(await cursorOf(server.port, token));
   const published = server.control.hear("published");
-  const work = { users: clients, runsPerUser: runsMissed, window: runsMissed, everyMs: 0 };
+  const work = { users: userNames(clients), runsPerUser: runsMissed, window: runsMissed, everyMs: 0 };
   server.control.order({ do: "publish", work });
   await published;
   const missedEach = runsMissed * eventsPerRun;

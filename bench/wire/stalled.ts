@@ -10,7 +10,7 @@ import type { Load } from "./load.ts";
 import { openLoad, tokenOf } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { startServer } from "./server-process.ts";
-import { eventsPerRun } from "./workload.ts";
+import { eventsPerRun, userNames } from "./workload.ts";
 
 export interface StalledFigures {
   readonly clients: number;
@@ -98,7 +98,7 @@ async function measureHealthy(server: ServerProcess, load: Load): Promise<number
   const runsPerUser = Math.round((healthySeconds * 1_000) / healthyEveryMs);
   const published = server.control.hear("published");
   const all = load.until(healthyUsers * runsPerUser * eventsPerRun);
-  const work = { users: healthyUsers, runsPerUser, window: 4, everyMs: healthyEveryMs };
+  const work = { users: userNames(healthyUsers), runsPerUser, window: 4, everyMs: healthyEveryMs };
   server.control.order({ do: "publish", work });
   await Promise.all([published, all]);
   return percentile(load.latenciesMs, 0.99);
@@ -119,12 +119,12 @@ export async function measureStalled(clients: number, rounds: number): Promise<S
   const names = Array.from({ length: clients }, (_, at) => `still-${at}`);
   const healthy = Array.from({ length: healthyUsers }, (_, at) => `user-${at}`);
   const [without, server] = [
-    await startServer("runcast", ["", String(heartbeatMs)]),
-    await startServer("runcast", ["", String(heartbeatMs)]),
+    await startServer("runcast", ["--heartbeat", String(heartbeatMs)]),
+    await startServer("runcast", ["--heartbeat", String(heartbeatMs)]),
   ];
   const loads = [
-    await openLoad("runcast", without.port, without.control, healthy, 1),
-    await openLoad("runcast", server.port, server.control, healthy, 1),
+    await openLoad("runcast", [without], healthy, 1),
+    await openLoad("runcast", [server], healthy, 1),
   ] as const;
   // Both have done the same before, for others: what the work leaves behind is not what a client costs.
   const others = names.map((name) => `${name}-before`);

@@ -26,13 +26,58 @@ export function runEvents(at: number): WorkEvent[] {
   return events;
 }
 
+export const userNames = (count: number, prefix = "user"): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+
 export interface Work {
-  readonly users: number;
+  readonly users: readonly string[];
   readonly runsPerUser: number;
   /** Runs of one user that may be under way before its clients have received them. */
   readonly window: number;
   /** Between two runs of one user; 0: as fast as the window opens. */
   readonly everyMs: number;
+}
+
+/** Users whose runs stay open and say deltas. */
+export interface Saying {
+  readonly users: readonly string[];
+  /** Events of one batch: written together, answered together. */
+  readonly batch: number;
+  readonly batches: number;
+  /** Between the beginnings of two batches of one user; 0: the next as soon as the last is answered. */
+  readonly everyMs: number;
+}
+
+/** A batch of deltas that bear the moment when they were said. */
+export const deltas = (count: number): WorkEvent[] => {
+  const at = nowMs();
+  return Array.from({ length: count }, () => ({
+    type: "agent_delta",
+    data: { messageId: "m1", channel: "text", text: filler, at },
+  }));
+};
+
+/** Says the batches of all users at once. Answers how long each took until it was acknowledged. */
+export async function sayAll(
+  { users, batch, batches, everyMs }: Saying,
+  say: (user: string, events: readonly WorkEvent[]) => Promise<unknown>,
+): Promise<number[]> {
+  const ackMs: number[] = [];
+  await Promise.all(
+    users.map(async (user, index) => {
+      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, (everyMs * index) / users.length));
+      let dueMs = nowMs();
+      for (let number = 0; number < batches; number += 1) {
+        const startMs = nowMs();
+        await say(user, deltas(batch));
+        ackMs.push(nowMs() - startMs);
+        dueMs += everyMs;
+        const waitMs = dueMs - nowMs();
+        if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }),
+  );
+  return ackMs;
 }
 
 /** Publishes the work: `publishRun` says one run of one user, `received` counts what that user's clients have. */
@@ -66,7 +111,7 @@ export async function publishAll(
       if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   };
-  await Promise.all(Array.from({ length: work.users }, (_, index) => user(`user-${index}`)));
+  await Promise.all(work.users.map(user));
   await Promise.all(published);
 }
 
