@@ -2,16 +2,19 @@
  * `npm run bench [-- part …] [--rounds N]`: what Runcast costs, each figure beside its floor from the same run.
  * Machines are shared and noisy: read the ratios, not the numbers. Parts: machine, append, modes, fan-out, idle, resume,
  * crash, storm, stalled, start-up; all of these without a name. Only by name, for they start stores of their own: stores,
- * nodes, socket.io.
+ * nodes, bells, socket.io, costs, scale.
  * `--stores a,b` takes some stores only, `--seconds N` is the time of one measurement, `--write` puts the tables into
  * docs/scale.md.
  */
 import { parseArgs } from "node:util";
 import { benchAppend } from "./append.ts";
 import { benchMachine } from "./machine.ts";
+import { benchBells } from "./cluster/bench-bells.ts";
 import { benchNodes } from "./cluster/bench-nodes.ts";
 import { benchSocketIo } from "./cluster/bench-socket-io.ts";
 import { benchModes } from "./modes.ts";
+import { benchCosts } from "./scale/bench-costs.ts";
+import { benchScale } from "./scale/bench-scale.ts";
 import { benchStores, storeNamesOf } from "./stores/bench-stores.ts";
 import { measureCrash } from "./wire/crash.ts";
 import type { FanOut, FanOutFigures } from "./wire/fan-out.ts";
@@ -136,4 +139,7 @@ if (wants("stalled")) {
 if (wants("start-up")) say(await measureStartUp(unfinishedRuns));
 if (positionals.includes("stores")) await benchStores(onStores);
 if (positionals.includes("nodes")) await benchNodes(onStores);
+if (positionals.includes("bells")) await benchBells(onStores);
+if (positionals.includes("costs")) await benchCosts(onStores);
+if (positionals.includes("scale")) await benchScale(onStores);
 if (positionals.includes("socket.io")) await benchSocketIo(onStores);

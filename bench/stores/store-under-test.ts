@@ -2,7 +2,7 @@
  * A store as the bench runs it: started alone, emptied for each measurement, asked what it has used. Embedded stores have
  * no server: what they use is the process's own.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "redis";
@@ -30,6 +30,8 @@ export interface StoreUnderTest extends AsyncDisposable {
   /** The name of an empty store. */
   fresh(): Promise<string>;
   use(): Promise<StoreUse>;
+  /** What its data take: on the disk, or of Redis in memory. */
+  storedBytes(): Promise<number>;
 }
 
 async function redis(appendfsync: "always" | "everysec"): Promise<StoreUnderTest> {
@@ -55,6 +57,7 @@ async function redis(appendfsync: "always" | "everysec"): Promise<StoreUnderTest
       cpuSeconds: cpuSecondsOf(pid),
       operations: Number(await field("stats", "total_commands_processed")),
     }),
+    storedBytes: async () => Number(await field("memory", "used_memory")),
     [Symbol.asyncDispose]: async () => {
       client.destroy();
       await server[Symbol.asyncDispose]();
@@ -78,6 +81,10 @@ async function postgres(): Promise<StoreUnderTest> {
       const [sum] = await server.ask("SELECT sum(xact_commit + xact_rollback) AS n FROM pg_stat_database", "postgres");
       return { cpuSeconds: cpuSecondsOf(server.pid), operations: Number(sum?.["n"]) };
     },
+    storedBytes: async () => {
+      const [sum] = await server.ask("SELECT sum(pg_database_size(oid)) AS n FROM pg_database", "postgres");
+      return Number(sum?.["n"]);
+    },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
@@ -97,6 +104,11 @@ function embedded(name: "memory" | "sqlite" | "sqlite-os"): StoreUnderTest {
       return name === "memory" ? "memory:" : `sqlite:${join(folder, `${files}.db`)}`;
     },
     use: async () => ({ cpuSeconds: 0, operations: 0 }),
+    storedBytes: async () =>
+      readdirSync(folder).reduce(
+        (sum, file) => sum + (statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      ),
     [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }),
   };
 }

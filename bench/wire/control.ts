@@ -5,7 +5,7 @@
 import { createServer, connect } from "node:net";
 import type { Socket } from "node:net";
 import type { Traffic } from "./traffic.ts";
-import type { Saying, Work } from "./workload.ts";
+import type { Arriving, Saying, Work } from "./workload.ts";
 
 export type Order =
   | { readonly do: "publish"; readonly work: Work }
@@ -16,6 +16,8 @@ export type Order =
   | { readonly do: "received"; readonly runs: Readonly<Record<string, number>> }
   /** Batches of one open run each, every one awaited before the next. */
   | { readonly do: "say"; readonly saying: Saying }
+  /** Runs that begin at random, as users ask for them, and speak slowly. */
+  | { readonly do: "arrive"; readonly arriving: Arriving }
   | { readonly do: "memory" }
   | { readonly do: "figures" }
   | { readonly do: "exit" };
@@ -33,6 +35,7 @@ export type Word =
   | { readonly said: "published"; readonly seconds: number; readonly cpuSeconds: number }
   | { readonly said: "filled" }
   | { readonly said: "said"; readonly seconds: number; readonly ackMs: readonly number[] }
+  | { readonly said: "arrived"; readonly runs: number }
   | ({ readonly said: "figures" } & ProcessFigures)
   | { readonly said: "memory"; readonly rssBytes: number; readonly heapBytes: number };
 

@@ -60,6 +60,7 @@ export async function openLoad(
   doors: readonly Door[],
   users: readonly string[],
   connectionsPerUser: number,
+  from: "now" | "start" = "now",
 ): Promise<Load> {
   const sockets: { terminate(): void }[] = [];
   const state = { received: 0, target: Number.POSITIVE_INFINITY, reached: (): void => {} };
@@ -136,7 +137,7 @@ export async function openLoad(
     await new Promise<void>((resolve) => {
       socket.on("open", () => {
         if (kind === "raw") resolve();
-        else socket.send(JSON.stringify({ type: "hello", token, from: "now", device }));
+        else socket.send(JSON.stringify({ type: "hello", token, from, device }));
       });
       socket.on("message", (bytes: Buffer) => {
         const message = JSON.parse(bytes.toString()) as { type: string; upto: number; events: AnyEvent[] };

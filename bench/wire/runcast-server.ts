@@ -46,10 +46,13 @@ const runcast = await createRuncast({
 runcast.attach(http);
 
 /** One by one, as an agent says them; only the end is awaited, and with it all that stands before it. */
-async function publishRun(user: string): Promise<void> {
+async function publishRun(user: string, gapMs = 0): Promise<void> {
   const run = await runcast.startRun({ userId: user, agent: "bench", input: { at: nowMs() } });
   let last: Promise<unknown> = Promise.resolve();
-  for (const { type, data } of runEvents(nowMs())) last = run.emit({ type, data } as never);
+  for (const { type, data } of runEvents(nowMs())) {
+    if (gapMs > 0) await new Promise((resolve) => setTimeout(resolve, gapMs));
+    last = run.emit({ type, data: { ...data, at: nowMs() } } as never);
+  }
   await last;
 }
 

@@ -3,14 +3,14 @@ import type { ProcessFigures } from "./control.ts";
 import { serveControl } from "./control.ts";
 import type { Meters } from "./traffic.ts";
 import type { WorkEvent } from "./workload.ts";
-import { fillAll, nowMs, publishAll, publishForEver, sayAll } from "./workload.ts";
+import { arriveAll, fillAll, nowMs, publishAll, publishForEver, sayAll } from "./workload.ts";
 
 const microsPerSecond = 1e6;
 
 export interface Publishes {
   readonly port: number;
-  /** Says one whole run of one user. */
-  publishRun(user: string): Promise<void>;
+  /** Says one whole run of one user; `gapMs` between two events, 0 for all at once. */
+  publishRun(user: string, gapMs?: number): Promise<void>;
   /** Says events of a run of the user's that stays open. */
   say?(user: string, events: readonly WorkEvent[]): Promise<unknown>;
 }
@@ -44,6 +44,8 @@ export async function serveWork({ port, publishRun, say: sayEvents }: Publishes,
       void sayAll(order.saying, saying).then((ackMs) =>
         say({ said: "said", seconds: (nowMs() - startMs) / 1_000, ackMs }),
       );
+    } else if (order.do === "arrive") {
+      void arriveAll(order.arriving, publishRun).then((runs) => say({ said: "arrived", runs }));
     } else if (order.do === "memory") {
       globalThis.gc?.();
       globalThis.gc?.();

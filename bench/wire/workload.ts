@@ -6,6 +6,7 @@ export const eventsPerRun = 30;
 /** Makes an event about 300 bytes on the wire. */
 const filler = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor".padEnd(90, ".");
 
+const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 export interface WorkEvent {
@@ -65,7 +66,7 @@ export async function sayAll(
   const ackMs: number[] = [];
   await Promise.all(
     users.map(async (user, index) => {
-      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, (everyMs * index) / users.length));
+      if (everyMs > 0) await rest((everyMs * index) / users.length);
       let dueMs = nowMs();
       for (let number = 0; number < batches; number += 1) {
         const startMs = nowMs();
@@ -73,11 +74,40 @@ export async function sayAll(
         ackMs.push(nowMs() - startMs);
         dueMs += everyMs;
         const waitMs = dueMs - nowMs();
-        if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+        if (waitMs > 1) await rest(waitMs);
       }
     }),
   );
   return ackMs;
+}
+
+/** Runs of these users, beginning at random. */
+export interface Arriving {
+  readonly users: readonly string[];
+  readonly runsPerSecond: number;
+  /** For so long runs begin; what has begun then goes on to its end. */
+  readonly seconds: number;
+  /** From its first event to its last. */
+  readonly secondsPerRun: number;
+}
+
+/** Exponential waits between two beginnings, a user drawn for each. Answers how many runs there were. */
+export async function arriveAll(
+  { users, runsPerSecond, seconds, secondsPerRun }: Arriving,
+  publishRun: (user: string, gapMs: number) => Promise<void>,
+): Promise<number> {
+  const gapMs = (secondsPerRun * 1_000) / eventsPerRun;
+  const runs: Promise<void>[] = [];
+  const endMs = nowMs() + seconds * 1_000;
+  for (let dueMs = nowMs(); ; ) {
+    dueMs += (-Math.log(1 - Math.random()) * 1_000) / runsPerSecond;
+    if (dueMs > endMs) break;
+    const waitMs = dueMs - nowMs();
+    if (waitMs > 1) await rest(waitMs);
+    runs.push(publishRun(users[Math.floor(Math.random() * users.length)] ?? "", gapMs));
+  }
+  await Promise.all(runs);
+  return runs.length;
 }
 
 /** Publishes the work: `publishRun` says one run of one user, `received` counts what that user's clients have. */
@@ -99,7 +129,7 @@ export async function publishAll(
     }
   });
   const user = async (name: string): Promise<void> => {
-    if (work.everyMs > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * work.everyMs));
+    if (work.everyMs > 0) await rest(Math.random() * work.everyMs);
     let due = nowMs();
     for (let run = 0; run < work.runsPerUser; run += 1) {
       if (!isOpen(name)) await new Promise<void>((resolve) => waiting.set(name, resolve));
@@ -108,7 +138,7 @@ export async function publishAll(
       published.push(publishRun(name));
       due += work.everyMs;
       const waitMs = due - nowMs();
-      if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if (waitMs > 1) await rest(waitMs);
     }
   };
   await Promise.all(work.users.map(user));
@@ -139,6 +169,6 @@ export async function publishForEver(
     const user = users[run % users.length];
     if (user !== undefined) await publishRun(user);
     const waitMs = startMs + (run * everyMs) / users.length - nowMs();
-    if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (waitMs > 1) await rest(waitMs);
   }
 }
