@@ -36,7 +36,7 @@ export interface StoreUnderTest extends AsyncDisposable {
 
 async function redis(appendfsync: "always" | "everysec"): Promise<StoreUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), "runcast-bench-redis-"));
-  const server = await RedisServer.start("--dir", folder, "--appendonly", "yes", "--appendfsync", appendfsync);
+  const server = await RedisServer.start({ appendfsync, more: ["--dir", folder] });
   const client = createClient({ url: server.url });
   client.on("error", () => {});
   await client.connect();
