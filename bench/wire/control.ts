@@ -72,16 +72,19 @@ export interface Control {
 export function openControl(port: number): Promise<Control> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");
-    const waiting: { said: string; take: (word: never) => void }[] = [];
+    const waiting: { said: string; take: (word: never) => void; fail: (error: Error) => void }[] = [];
     lines<Word>(socket, (word) => {
       const at = waiting.findIndex(({ said }) => said === word.said);
       if (at >= 0) waiting.splice(at, 1)[0]?.take(word as never);
     });
     socket.on("error", reject);
+    socket.on("close", () => {
+      for (const { said, fail } of waiting.splice(0)) fail(new Error(`the server ended before it said ${said}`));
+    });
     socket.setNoDelay(true).once("connect", () =>
       resolve({
         order: (order) => socket.write(`${JSON.stringify(order)}\n`),
-        hear: (said) => new Promise((take) => waiting.push({ said, take })),
+        hear: (said) => new Promise((take, fail) => waiting.push({ said, take, fail })),
         close: () => socket.destroy(),
       }),
     );
