@@ -47,10 +47,12 @@ export interface RunningServer {
   readonly devMode: DevMode | undefined;
   readonly alerts: Alerts;
   readonly collected: () => Collected;
-  /** Takes no new sockets; those that are there stay. */
-  readonly leave: () => void;
+  /** Takes no new sockets, and gives those that are there a moment to hear that they are to ask elsewhere. */
+  readonly leave: () => Promise<void>;
 }
 
+/** Of who publishes at all, the next call comes within it: it is answered, and the one after it goes to another worker. */
+const leaveMs = 500;
 /** After the drain the doors stand this long and answer 503, so that who balances load sees `/readyz` change. */
 const lingerMs = 500;
 
@@ -145,7 +147,10 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     devMode,
     alerts: made.gateway.alerts ?? silentAlerts,
     collected: () => serving.gateway.collected(),
-    leave: serving.leave,
+    leave: () => {
+      serving.leave();
+      return new Promise((resolve) => clock.after(leaveMs, resolve));
+    },
   };
   return running;
 });

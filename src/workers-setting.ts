@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import * as Effect from "effect/Effect";
 import type { Setting, StoreSetting } from "./config-values.ts";
-import { wholeNumber, wrong } from "./config-values.ts";
+import { isSharedStore, wholeNumber, wrong } from "./config-values.ts";
 import { InvalidConfig } from "./errors.ts";
 
 /** More than any machine has use for: a typing mistake must not fork without end. */
@@ -17,8 +17,7 @@ export function workersOf(
 ): Effect.Effect<number, InvalidConfig> {
   const asked = text === "auto" ? 0 : wholeNumber(0, maxWorkers)(text);
   if (asked === undefined) return Effect.fail(wrong(setting, called, text));
-  const isOwned = store.kind === "sqlite" || store.kind === "memory";
-  if (asked !== 1 && isOwned)
+  if (asked !== 1 && !isSharedStore(store))
     return Effect.fail(
       new InvalidConfig({
         setting: called,

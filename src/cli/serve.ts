@@ -81,7 +81,7 @@ async function serveFor(link: PrimaryLink, given: Arguments, stop: Promise<void>
   return live({ config, journal, isDemo: given.has("demo"), worker: terms }, async (server) => {
     link.ready(server);
     const told = await Promise.race([link.drained, stop]);
-    if (told?.isReplaced) server.leave();
+    if (told?.isReplaced) await server.leave();
   });
 }
 

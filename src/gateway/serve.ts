@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { Server as NetServer } from "node:net";
 import * as Effect from "effect/Effect";
 import { InvalidConfig, TooMany } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -91,22 +92,37 @@ function listen(server: Server, host: string, port: number): Effect.Effect<Addre
   });
 }
 
-/** No new sockets; the answer resolves when the last one is gone. However often it is called, it is one closing. */
-function closing(server: Server): () => Promise<void> {
+interface Door {
+  /** No new sockets. Those that are there stay for what they ask next, and are told not to ask more. */
+  readonly leave: () => void;
+  readonly isLeft: () => boolean;
+  /** Resolves when the last socket is gone. */
+  readonly close: () => Promise<void>;
+}
+
+function doorOf(server: Server): Door {
   let closed: Promise<void> | undefined;
-  return () => {
-    closed ??= new Promise((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    return closed;
+  // The close of an HTTP server would cut idle connections, and with them the request that is just on its way.
+  const leave = (): Promise<void> => new Promise((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  return {
+    leave: () => {
+      closed ??= leave();
+    },
+    isLeft: () => closed !== undefined,
+    close: () => {
+      closed ??= leave();
+      server.closeIdleConnections();
+      return closed;
+    },
   };
 }
 
-function close(leave: () => Promise<void>, sockets: ReadonlySet<Socket>, clock: Clock): Effect.Effect<void> {
+function close(door: Door, sockets: ReadonlySet<Socket>, clock: Clock): Effect.Effect<void> {
   return Effect.promise(async () => {
     const cancel = clock.after(closeGraceMs, () => {
       for (const socket of sockets) socket.destroy();
     });
-    await leave();
+    await door.close();
     cancel();
   });
 }
@@ -119,14 +135,17 @@ function close(leave: () => Promise<void>, sockets: ReadonlySet<Socket>, clock: 
 export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
   const gateway = new Gateway(options);
   const server = makeServer();
+  const door = doorOf(server);
   const sockets = watchSockets(server, gateway);
-  server.on("request", (request, response) => gateway.handle(request, response));
+  server.on("request", (request, response) => {
+    if (door.isLeft()) response.shouldKeepAlive = false;
+    gateway.handle(request, response);
+  });
   server.on("upgrade", (request, socket, head) => {
     if (!gateway.upgrade(request, head)) refuseUpgrade(socket);
   });
-  const leave = closing(server);
   const address = yield* Effect.acquireRelease(listen(server, options.host, options.port), () =>
-    close(leave, sockets, options.clock ?? systemClock),
+    close(door, sockets, options.clock ?? systemClock),
   );
   gateway.ceiling.hold(server);
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
@@ -135,7 +154,7 @@ export const serve = Effect.fnUntraced(function* (options: ServeOptions) {
     port: address.port,
     server,
     gateway,
-    leave: () => void leave(),
+    leave: door.leave,
   };
   return serving;
 });

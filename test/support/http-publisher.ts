@@ -33,7 +33,8 @@ const answerTimeoutMs = 3_000;
 const repeatMs = 50;
 /** Longer than any server of ours takes to come back. */
 const maxTries = 200;
-const unavailable = 503;
+/** Of the server, and of a proxy whose server went while it was asked: nobody knows what became of the call. */
+const unknown: ReadonlySet<number> = new Set([502, 503, 504]);
 
 export class HttpPublisher {
   /** In the order in which the answers came. */
@@ -69,7 +70,7 @@ export class HttpPublisher {
     for (let tries = 1; ; tries += 1) {
       const answer = await this.ask(path, JSON.stringify(body));
       if (answer?.ok) return (await answer.json()) as Answer;
-      if (answer !== undefined && (answer.status !== unavailable || tries === maxTries))
+      if (answer !== undefined && (!unknown.has(answer.status) || tries === maxTries))
         throw new Refused(answer.status, await answer.json());
       if (tries === maxTries) throw new Error(`${path} was not answered ${tries} times`);
       this.repeats += 1;

@@ -4,7 +4,6 @@
  */
 import { expect } from "vitest";
 import type { StreamEvent } from "../../protocol/event.ts";
-import type { BuiltServer } from "./built-server.ts";
 import { userToken } from "./built-server.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { readAll } from "./http-reader.ts";
@@ -21,7 +20,11 @@ export interface Publishers {
 }
 
 /** One run a user, of batches of up to four events, one after the other. */
-export function publishFor(server: BuiltServer, userIds: readonly string[], random: () => number): Publishers {
+export function publishFor(
+  server: { readonly url: string },
+  userIds: readonly string[],
+  random: () => number,
+): Publishers {
   const publisher = new HttpPublisher(() => server.url);
   const said = new Map<string, string[]>();
   let isOver = false;
@@ -54,7 +57,7 @@ export function publishFor(server: BuiltServer, userIds: readonly string[], rand
 
 /** The user's stream, held against what was acknowledged. */
 export async function expectWhole(
-  server: BuiltServer,
+  server: { readonly url: string },
   userId: string,
   { said }: Publishers,
 ): Promise<readonly StreamEvent[]> {

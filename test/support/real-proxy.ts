@@ -62,6 +62,7 @@ function haproxyFiles(folder: string, port: number, { nodes, idleSeconds }: Prox
     / {4}server node2 127\.0\.0\.1:7421\n/,
     nodes[1] ? `    server node2 127.0.0.1:${nodes[1]}\n` : "",
   );
+  text = filled(text, /\/etc\/haproxy(?=\/runcast-unanswered)/, join(deploy, "haproxy"));
   if (idleSeconds !== undefined) text = filled(text, / 90s\n/, ` ${idleSeconds}s\n`);
   writeFileSync(join(folder, "haproxy.cfg"), text);
   return ["-db", "-f", join(folder, "haproxy.cfg")];

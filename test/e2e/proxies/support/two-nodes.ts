@@ -1,0 +1,84 @@
+/** What must hold behind a proxy that is shipped with a configuration when one of two nodes goes, by a drain or at once. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BuiltServer, userToken } from "../../../support/built-server.ts";
+import { collect } from "../../../support/collecting-client.ts";
+import { call } from "../../../support/http-reader.ts";
+import { expectWhole, publishFor } from "../../../support/publishers.ts";
+import type { ProxyName } from "../../../support/real-proxy.ts";
+import { RealProxy } from "../../../support/real-proxy.ts";
+import { RedisServer } from "../../../support/redis-server.ts";
+import { seededRandom } from "../../../support/seeded-random.ts";
+
+const userIds = ["ada", "bea", "cy"];
+const tabs = 2;
+const readEveryMs = 20;
+const ok = 200;
+/** The proxy's own answer, when the node is gone that it has just asked. */
+const unanswered = '503 {"error":{"code":"log_unavailable","message":"no node answered';
+
+export function twoNodesBehind(name: ProxyName): void {
+  const random = seededRandom(Date.now() % 1_000_000);
+  let redis: RedisServer;
+  let nodes: readonly BuiltServer[] = [];
+  let proxy: RealProxy;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    const env = { RUNCAST_STORE: `${redis.url}/?durability=none`, RUNCAST_SPOOL: "none" };
+    nodes = await Promise.all([BuiltServer.start({ env }), BuiltServer.start({ env })]);
+    proxy = await RealProxy.start(name, { nodes: nodes.map(({ url }) => Number(new URL(url).port)) });
+  });
+  afterAll(async () => {
+    await proxy?.[Symbol.asyncDispose]();
+    for (const node of nodes) await node[Symbol.asyncDispose]();
+    await redis?.[Symbol.asyncDispose]();
+  });
+
+  /** Who publishes and who reads knows the proxy only. The answer: what GETs were answered with meanwhile. */
+  async function whileNodeGoes(prefix: string, go: () => Promise<void>): Promise<ReadonlySet<string>> {
+    const users = userIds.map((userId) => `${prefix}-${userId}`);
+    const publishers = publishFor(proxy, users, random);
+    const clients = users.flatMap((userId) =>
+      Array.from({ length: tabs }, () => ({ userId, tab: collect(userId, { url: proxy.url, from: "start" }) })),
+    );
+    await Promise.all(clients.map(({ tab }) => tab.has(1)));
+    const statuses = new Set<string>();
+    const token = await userToken(users[0] ?? "");
+    let isOver = false;
+    const reading = (async () => {
+      while (!isOver) {
+        const { status, text } = await call(proxy.url, "GET /v1/runs", { as: token });
+        statuses.add(status === ok ? "200" : `${status} ${text}`);
+        await new Promise((resolve) => setTimeout(resolve, readEveryMs));
+      }
+    })();
+    await go();
+    for (const { tab } of clients) await tab.live();
+    isOver = true;
+    await reading;
+    await publishers.end();
+    for (const { userId, tab } of clients) {
+      const stored = await expectWhole(proxy, userId, publishers);
+      await tab.has(stored.length);
+      expect(tab.seen.map(({ id }) => id)).toEqual(stored.map(({ id }) => id));
+      tab.client.close();
+    }
+    return statuses;
+  }
+
+  describe(`two nodes behind ${name}`, () => {
+    it("stand in for each other when one drains: readers move, nothing is lost or doubled, every GET is answered", async () => {
+      const statuses = await whileNodeGoes("drained", async () => {
+        expect(await nodes[0]?.terminate()).toMatchObject({ code: 0 });
+      });
+      await nodes[0]?.restart();
+      expect([...statuses]).toEqual(["200"]);
+    });
+
+    it("stand in for each other when one is killed", async () => {
+      const statuses = await whileNodeGoes("killed", async () => nodes[1]?.kill9());
+      // What a node was just asked when it died has no other answer.
+      expect([...statuses].filter((answer) => answer !== "200" && !answer.startsWith(unanswered))).toEqual([]);
+      await nodes[1]?.restart();
+    });
+  });
+}

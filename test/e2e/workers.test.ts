@@ -1,0 +1,169 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { get } from "node:http";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { program } from "../cli/program.ts";
+import { BuiltServer, jwtSecret } from "../support/built-server.ts";
+import { collect } from "../support/collecting-client.ts";
+import { eventually } from "../support/eventually.ts";
+import { call } from "../support/http-reader.ts";
+import { expectWhole, publishFor } from "../support/publishers.ts";
+import { RedisServer } from "../support/redis-server.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const workers = 2;
+const userIds = ["ada", "bea"];
+const checkEveryMs = 20;
+const exitLimitMs = 10_000;
+/** Two starts and two drains, on a machine with other work. */
+const rollPatienceMs = 60_000;
+const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+const random = seededRandom(seed);
+
+let redis: RedisServer;
+let server: BuiltServer;
+let auditLog: string;
+beforeAll(async () => {
+  redis = await RedisServer.start();
+  server = await BuiltServer.start({
+    env: {
+      RUNCAST_STORE: `${redis.url}/?durability=none`,
+      RUNCAST_SPOOL: "none",
+      RUNCAST_WORKERS: String(workers),
+      RUNCAST_AUDIT: "file:audit.jsonl",
+    },
+  });
+  auditLog = join(server.directory, "audit.jsonl");
+});
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await redis?.[Symbol.asyncDispose]();
+});
+
+const pids = (): number[] =>
+  readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8").trim().split(" ").map(Number);
+
+/** What the journal said under this name. */
+const said = (what: string): Record<string, unknown>[] =>
+  server.stderr
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line): Record<string, unknown> => JSON.parse(line))
+    .filter((line) => line["what"] === what);
+
+const sampled = async (name: string): Promise<readonly (readonly [string, number])[]> => {
+  const { text } = await call(server.url, "GET /metrics");
+  return [...text.matchAll(new RegExp(`^${name}\\{worker="(\\d+)"\\} (\\d+)$`, "gm"))].map(
+    ([, worker = "", value]) => [worker, Number(value)] as const,
+  );
+};
+
+/** On a connection of its own, as those who check a server ask. */
+function readiness(): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get(`${server.url}/readyz`, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on("error", reject);
+  });
+}
+
+/** Runs something while publishers publish and clients read, and holds what came against what was acknowledged. */
+async function underLoad(prefix: string, disturb: () => Promise<void>): Promise<void> {
+  const users = userIds.map((userId) => `${prefix}-${userId}`);
+  const publishers = publishFor(server, users, random);
+  const clients = users.map((userId) => collect(userId, { url: server.url, from: "start" }));
+  await Promise.all(clients.map((client) => client.has(1)));
+  await disturb();
+  await Promise.all(clients.map((client) => client.live()));
+  await publishers.end();
+  for (const [index, userId] of users.entries()) {
+    const stored = await expectWhole(server, userId, publishers);
+    const client = clients[index];
+    await client?.has(stored.length);
+    expect(client?.seen.map(({ id }) => id)).toEqual(stored.map(({ id }) => id));
+    client?.client.close();
+  }
+}
+
+describe(`a server of ${workers} workers (SEED=${seed})`, () => {
+  it("listens once on one port, as processes that are all up and all get connections", async () => {
+    expect(server.stdout.match(/listening on/g)).toHaveLength(1);
+    expect(new Set(pids()).size).toBe(workers);
+    expect(await sampled("runcast_worker_up")).toEqual([
+      ["1", 1],
+      ["2", 1],
+    ]);
+    const clients = userIds.map((userId) => collect(userId, { url: server.url }));
+    await Promise.all(clients.map((client) => client.live()));
+    await eventually(async () => {
+      const connections = await sampled("runcast_connections");
+      expect(connections.map(([worker]) => worker)).toEqual(["1", "2"]);
+      expect(connections.every(([, count]) => count > 0)).toBe(true);
+    });
+    for (const { client } of clients) client.close();
+  });
+
+  it("replaces a worker that is killed, and its users miss nothing (L5, L6)", async () => {
+    const [victim = 0] = pids();
+    await underLoad("killed", async () => {
+      process.kill(victim, "SIGKILL");
+      await eventually(() => expect(said("worker.died")).toMatchObject([{ pid: victim, signal: "SIGKILL" }]));
+      await eventually(() => expect(said("worker.ready")).toHaveLength(1));
+    });
+    expect(pids()).toHaveLength(workers);
+    expect(
+      (await sampled("runcast_worker_deaths_total")).map(([, deaths]) => deaths).toSorted((one, next) => one - next),
+    ).toEqual([0, 1]);
+  });
+
+  it("restarts its workers one after another at SIGHUP, ready all the while, and nobody misses anything", async () => {
+    const before = pids();
+    let isRolling = true;
+    const answers = new Set<number | undefined>();
+    await underLoad("rolled", async () => {
+      const watched = (async () => {
+        while (isRolling) {
+          answers.add(await readiness());
+          await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
+        }
+      })();
+      server.signal("SIGHUP");
+      await eventually(() => expect(said("workers.rolled")).toHaveLength(1), rollPatienceMs);
+      isRolling = false;
+      await watched;
+    });
+    expect([...answers]).toEqual([200]);
+    expect(pids().filter((pid) => before.includes(pid))).toEqual([]);
+    expect(said("worker.died")).toHaveLength(1);
+  });
+
+  it("drains at SIGTERM as one, and leaves one audit log that is whole", async () => {
+    const stopped = await server.terminate();
+    expect(stopped).toMatchObject({ code: 0 });
+    expect(stopped.ms).toBeLessThan(exitLimitMs);
+    const { code, stdout } = await program(server.directory, ["audit", "verify", "--file", auditLog]).ended;
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whole: \d+ entries/) });
+    const entries = readFileSync(auditLog, "utf8");
+    for (const userId of userIds) expect(entries).toContain(`"userId":"rolled-${userId}"`);
+  });
+
+  it("ends with the reason, said once, when it cannot start", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const env = {
+      RUNCAST_STORE: `${redis.url}/?durability=none`,
+      RUNCAST_SPOOL: "none",
+      RUNCAST_JWT_SECRET: jwtSecret,
+      RUNCAST_WORKERS: "auto",
+    };
+    const { code, stderr } = await program(server.directory, ["serve", "--port", String(port)], env).ended;
+    expect(code).toBe(1);
+    expect(stderr.match(/cannot listen: .*EADDRINUSE/g)).toHaveLength(1);
+    taken.close();
+  });
+});
