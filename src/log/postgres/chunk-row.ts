@@ -23,10 +23,16 @@ export function chunkOf(stream: StreamKey, row: ChunkRow): PlacedChunk | undefin
   return checksum(stream, chunk, lastOffset) === row.crc ? chunk : undefined;
 }
 
-export interface Lost {
-  readonly stream: StreamKey;
+/** Offsets, both inclusive, whose record failed its checksum or is gone. */
+export interface LostOffsets {
   readonly from: Offset;
   readonly upto: Offset;
+  /** They stand before what was read, and are lost by the word of a broken row only. */
+  readonly isBefore: boolean;
+}
+
+export interface Lost extends LostOffsets {
+  readonly stream: StreamKey;
 }
 
 interface SoundChunks {
@@ -34,18 +40,18 @@ interface SoundChunks {
   /** Offsets from `from` on that no sound chunk holds, ascending. */
   readonly lost: readonly Offset[];
   /** The same as ranges, and what a broken row held before `from`: it leaves the ledger's count as a whole. */
-  readonly ranges: readonly { readonly from: Offset; readonly upto: Offset }[];
+  readonly ranges: readonly LostOffsets[];
 }
 
 /** What of the rows is what was written. */
 export function soundOf(stream: StreamKey, rows: readonly ChunkRow[], from: Offset, head: Offset): SoundChunks {
   const chunks: PlacedChunk[] = [];
   const lost: Offset[] = [];
-  const ranges: { from: Offset; upto: Offset }[] = [];
+  const ranges: LostOffsets[] = [];
   let next = from;
   const lose = (until: Offset): void => {
     if (until <= next) return;
-    ranges.push({ from: next, upto: until - 1 });
+    ranges.push({ from: next, upto: until - 1, isBefore: false });
     for (; next < until; next++) lost.push(next);
   };
   for (const row of rows) {
@@ -53,7 +59,7 @@ export function soundOf(stream: StreamKey, rows: readonly ChunkRow[], from: Offs
     if (chunk === undefined) {
       const { first_offset: first, last_offset: last } = row;
       // Its own place may be what is broken: no chunk is longer.
-      if (first < from && last - first < maxChunkOffsets) ranges.push({ from: first, upto: from - 1 });
+      if (first < from && last - first < maxChunkOffsets) ranges.push({ from: first, upto: from - 1, isBefore: true });
       continue;
     }
     lose(chunk.firstOffset);

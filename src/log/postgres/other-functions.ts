@@ -83,14 +83,21 @@ BEGIN
   RETURN jsonb_build_object('kind', 'moved', 'row', moved);
 END $move$`;
 
-/** Names offsets as lost; a letter says so of those that were not known. */
+/**
+ * Names offsets as lost; a letter says so of those that were not known. `p_before`: by the word of a broken row they belong to
+ * it, which is believed only of what stands behind the row before.
+ */
 const bury = (schema: string): string => `
-CREATE FUNCTION ${schema}.bury(p_stream text, p_tenant text, p_from bigint, p_upto bigint, p_reason text, p_time text)
-RETURNS void LANGUAGE plpgsql AS $bury$
+CREATE FUNCTION ${schema}.bury(p_stream text, p_tenant text, p_from bigint, p_upto bigint, p_reason text, p_time text,
+  p_before boolean) RETURNS void LANGUAGE plpgsql AS $bury$
 #variable_conflict use_column
 DECLARE
   fresh bigint;
 BEGIN
+  IF p_before THEN
+    p_from := greatest(p_from, 1 + (SELECT coalesce(max(e.last_offset), 0) FROM ${schema}.events e
+      WHERE e.stream = p_stream AND e.last_offset <= p_upto));
+  END IF;
   INSERT INTO ${schema}.lost (stream, at_offset) SELECT p_stream, generate_series(p_from, p_upto) ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS fresh = ROW_COUNT;
   IF fresh > 0 THEN

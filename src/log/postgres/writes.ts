@@ -78,9 +78,9 @@ export function postgresWrites({ schema, ask, clock }: WriteTerms): Writes {
     },
     bury: async (lost) => {
       const time = new Date(clock.now()).toISOString();
-      for (const { stream, from, upto } of lost) {
-        const values = [stream, streamOwner(stream).tenantId, from, upto, lostReason, time];
-        await ask(prepared("bury", `SELECT ${schema}.bury($1, $2, $3, $4, $5, $6)`, ...values));
+      for (const { stream, from, upto, isBefore } of lost) {
+        const values = [stream, streamOwner(stream).tenantId, from, upto, lostReason, time, isBefore];
+        await ask(prepared("bury", `SELECT ${schema}.bury($1, $2, $3, $4, $5, $6, $7)`, ...values));
       }
     },
     deadLetters: async ({ tenantId, stream, runId, before, limit }) => {
