@@ -1,17 +1,18 @@
 /**
  * One-use tickets, for clients that can set neither a header nor a subprotocol. A ticket stands for the credential
  * it was bought with: same user, same tenant, same end. Only its hash is kept; consuming it is one step, so of two
- * that come together one gets in.
+ * that come together one gets in. Where several processes serve one log, `shared-tickets` keeps them there.
  */
 import { createHash } from "node:crypto";
 import * as Effect from "effect/Effect";
 import type { StreamKey } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
+import type { NotAccepting } from "../errors.ts";
 import { TooMany, Unauthenticated } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { UserPrincipal } from "./principal.ts";
 
-const ticketBytes = 32;
+export const ticketBytes = 32;
 export const ticketTtlMs = 60_000;
 
 export interface TicketLimits {
@@ -21,7 +22,7 @@ export interface TicketLimits {
   readonly maxPerUser: number;
 }
 
-const defaultLimits: TicketLimits = { maxCount: 100_000, maxPerUser: 1_000 };
+export const defaultTicketLimits: TicketLimits = { maxCount: 100_000, maxPerUser: 1_000 };
 
 interface Issued {
   readonly principal: UserPrincipal;
@@ -32,14 +33,39 @@ interface Issued {
 
 const digestOf = (ticket: string): string => createHash("sha256").update(ticket).digest("base64");
 
-export class Tickets {
+export interface IssuedTicket {
+  readonly ticket: string;
+  readonly expiresAtMs: number;
+}
+
+/** Where tickets are kept until somebody comes with one. */
+export interface TicketStore {
+  /**
+   * Sells one ticket.
+   *
+   * Fails: `TooMany` when the user, or everybody together, holds too many unused ones; `NotAccepting` when they are kept
+   * in a log that does not answer.
+   */
+  issue(principal: UserPrincipal): Effect.Effect<IssuedTicket, TooMany | NotAccepting>;
+  /**
+   * Takes a ticket in, once.
+   *
+   * Fails: `Unauthenticated` when it is unknown, used, or too old, or its credential has ended; never says which.
+   * `NotAccepting` as above.
+   */
+  consume(ticket: string): Effect.Effect<UserPrincipal, Unauthenticated | NotAccepting>;
+  /** Takes back unused tickets; the answer is how many. */
+  takeBack(from: (principal: UserPrincipal) => boolean): number | Promise<number>;
+}
+
+export class Tickets implements TicketStore {
   private readonly clock: Clock;
   private readonly limits: TicketLimits;
   /** By digest; in the order of their end, because all live equally long. */
   private readonly issued = new Map<string, Issued>();
   private readonly perUser = new Map<StreamKey, number>();
 
-  constructor(clock: Clock, limits: TicketLimits = defaultLimits) {
+  constructor(clock: Clock, limits: TicketLimits = defaultTicketLimits) {
     this.clock = clock;
     this.limits = limits;
   }
@@ -48,12 +74,7 @@ export class Tickets {
     return this.issued.size;
   }
 
-  /**
-   * Sells one ticket.
-   *
-   * Fails: `TooMany` when the user, or everybody together, holds too many unused ones.
-   */
-  issue(principal: UserPrincipal): Effect.Effect<{ readonly ticket: string; readonly expiresAtMs: number }, TooMany> {
+  issue(principal: UserPrincipal): Effect.Effect<IssuedTicket, TooMany> {
     return Effect.suspend(() => {
       this.forgetEnded();
       const owner = streamKey(principal.tenantId, principal.userId);
@@ -68,11 +89,6 @@ export class Tickets {
     });
   }
 
-  /**
-   * Takes a ticket in, once.
-   *
-   * Fails: `Unauthenticated` when it is unknown, used, or too old, or its credential has ended; never says which.
-   */
   consume(ticket: string): Effect.Effect<UserPrincipal, Unauthenticated> {
     return Effect.suspend(() => {
       const digest = digestOf(ticket);
@@ -93,7 +109,6 @@ export class Tickets {
     });
   }
 
-  /** Takes back unused tickets; the answer is how many. */
   takeBack(from: (principal: UserPrincipal) => boolean): number {
     const before = this.issued.size;
     for (const [digest, issued] of this.issued) if (from(issued.principal)) this.forget(digest, issued);

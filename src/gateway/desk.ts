@@ -4,6 +4,7 @@ import type { TiersConfig } from "../../protocol/tiers.ts";
 import type { ApiKeys } from "../auth/api-key.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { DevUser } from "../auth/dev-mode.ts";
+import type { TicketStore } from "../auth/ticket.ts";
 import { Tickets } from "../auth/ticket.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -58,7 +59,7 @@ export class Desk {
   readonly runtime: RuntimeService;
   readonly authenticator: Authenticator;
   readonly apiKeys: ApiKeys;
-  readonly tickets: Tickets;
+  readonly tickets: TicketStore;
   readonly origins: OriginPolicy;
   readonly pending: PendingSockets;
   readonly addresses: AddressLimits;
@@ -77,9 +78,9 @@ export class Desk {
     this.apiKeys = options.apiKeys;
     this.clock = options.clock ?? systemClock;
     this.journal = options.journal ?? silentJournal;
-    this.tickets = new Tickets(this.clock);
-    this.runtime.revocations.onRevoked((revocation) => ({
-      tickets: this.tickets.takeBack((principal) => concerns(revocation, principal)),
+    this.tickets = this.runtime.tickets ?? new Tickets(this.clock);
+    this.runtime.revocations.onRevoked(async (revocation) => ({
+      tickets: await this.tickets.takeBack((principal) => concerns(revocation, principal)),
     }));
     this.origins = new OriginPolicy(options.allowedOrigins ?? []);
     this.pending = new PendingSockets(options.pendingLimits);

@@ -26,7 +26,7 @@ import type { Supervisor } from "./supervisor.ts";
 import type { WaitingRow } from "./waiting-rows.ts";
 
 export interface ClimbTerms {
-  readonly log: Pick<EventLog, "moveOutbox">;
+  readonly log: Pick<EventLog, "moveOutbox" | "isShared">;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly alerts: Alerts;
@@ -58,6 +58,13 @@ export const userUnreachable = "UserUnreachable";
 export const noticeInDoubt = "NoticeInDoubt";
 /** Longer than any channel of ours takes to give up by itself. */
 const callMs = 30_000;
+/**
+ * Where several processes share the log: how long one may stand still over a row that it has claimed before another takes
+ * it over, on that one's own clock. A call, the moves before and after it, and as much again.
+ */
+export const claimTermMs = 2 * callMs + 30_000;
+/** Of it, what must be left when a call begins. */
+const leastTermMs = callMs + 15_000;
 /** Between two tries to write down what must be, while the log does not answer. */
 const logRetryMs = 1_000;
 /** Of the first round; doubled by each, up to the longest. */
@@ -75,6 +82,7 @@ export class Climb {
   private version: number;
   private note: EscalationNote;
   private isGone = false;
+  private isNew: boolean;
   private isStopped = false;
 
   constructor(terms: ClimbTerms, row: WaitingRow) {
@@ -86,7 +94,7 @@ export class Climb {
     const plan = terms.rules.planOf(row.stream);
     const fresh = { plan, outcomes: [], trying: [], claim: "", round, attempts, movedAt: "" };
     this.note = before === undefined || row.state === "exhausted" ? fresh : before;
-    if (before === undefined) terms.counts.escalated += 1;
+    this.isNew = before === undefined;
     this.actor = terms.supervisor.spawn(escalationMachine, { input: this.note }).start();
   }
 
@@ -105,6 +113,8 @@ export class Climb {
     try {
       // A dead process may have told it there: it waits until that channel can be asked, and is told nowhere else.
       if (this.note.trying.some((name) => !unrepeatable.has(name) && !this.terms.breakers.of(name).lets)) return;
+      if (this.terms.log.isShared && !(await this.claim())) return;
+      if (this.isNew) this.terms.counts.escalated += 1;
       this.hear({ type: "ackWait.passed" });
       for (const channel of this.note.trying)
         if (unrepeatable.has(channel)) this.hear({ type: "channel.doubted", channel });
@@ -129,9 +139,21 @@ export class Climb {
     this.actor.send(fact);
   }
 
+  /** Of several processes whose wait for it is over, one gets it. False: it is not this one, or nobody need be told. */
+  private async claim(): Promise<boolean> {
+    const moved = await this.move("trying", {}, true);
+    if (moved === "acked") this.terms.counts.acked += 1;
+    return typeof moved !== "string";
+  }
+
   private async call(channels: readonly string[]): Promise<void> {
+    const { clock, log } = this.terms;
     const attempts = this.note.attempts + channels.length;
+    const askedMono = clock.mono();
     const moved = await this.move("trying", { trying: channels, attempts }, true);
+    // The process stood still: another one may take the row over before this call would be done.
+    if (log.isShared && clock.mono() - askedMono > claimTermMs - leastTermMs)
+      return this.hear({ type: "event.retired" });
     if (moved === "acked") this.hear({ type: "ack.arrived" });
     // Retention took it, or somebody else has it.
     if (moved === "lost") this.hear({ type: "event.retired" });

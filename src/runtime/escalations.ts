@@ -1,15 +1,17 @@
 /**
  * The critical events that nobody has acknowledged yet, of all users: waits for acks, and when the wait of one is over
  * lets it climb the rungs (`escalation-climb`), few at a time. What there is to do stands in the log's outbox: this hears
- * of new rows by the log's bells, and looks there at the start and now and then for whatever it does not know (L10).
+ * of new rows by the log's bells, and looks there at the start and now and then for whatever it does not know (L10). Where
+ * other processes share the log, a row that one of them has claimed is theirs until it has stood still for a term.
  */
 import type { StreamKey } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
 import type { Bell, EventLog } from "../log/event-log.ts";
 import type { OutboxRow, OutboxState } from "../log/outbox.ts";
 import type { ClimbTerms, EscalationCounts } from "./escalation-climb.ts";
-import { allRungsDead, Climb, noticeInDoubt, userUnreachable } from "./escalation-climb.ts";
+import { allRungsDead, claimTermMs, Climb, noticeInDoubt, userUnreachable } from "./escalation-climb.ts";
 import { noteOf } from "./escalation-note.ts";
+import { spread } from "./spread.ts";
 import type { FallbackFigures } from "./runtime-figures.ts";
 import type { WaitingRow } from "./waiting-rows.ts";
 import { WaitingRows } from "./waiting-rows.ts";
@@ -27,6 +29,10 @@ const defaultMaxWaiting = 100_000;
 const maxClimbs = 32;
 /** Between two looks at the outbox; also how long a row that nobody heard of waits longer. */
 const lookMs = 30_000;
+/** Where other processes write rows, too: between two looks for those that wait, of which no bell tells. */
+const newRowsMs = 5_000;
+/** So much longer a row waits that another process wrote: that one goes first. */
+const othersFirstMs = 2_000;
 const rowsPerLook = 500;
 /** How long the end of the process waits for calls that are under way. */
 const stopMs = 3_000;
@@ -52,6 +58,7 @@ export class Escalations {
   private doubtsTold = 0;
   private exhausted = 0;
   private isStopped = false;
+  private looksForNew = false;
 
   constructor(terms: EscalationsTerms) {
     this.terms = terms;
@@ -70,8 +77,33 @@ export class Escalations {
   /** Looks at what a former process left, and then from time to time. */
   start(): void {
     void this.look().then(() => {
-      if (!this.isStopped) this.terms.deadlines.after(lookMs, () => this.start());
+      if (!this.isStopped) this.terms.deadlines.after(this.pauseMs(lookMs), () => this.start());
     });
+    if (this.terms.log.isShared && !this.looksForNew) this.lookForNew();
+  }
+
+  private pauseMs(ms: number): number {
+    return this.terms.log.isShared ? spread(this.terms.clock, ms) : ms;
+  }
+
+  /** Rows that other processes wrote. */
+  private lookForNew(): void {
+    const { deadlines, journal } = this.terms;
+    this.looksForNew = true;
+    deadlines.after(this.pauseMs(newRowsMs), () => {
+      if (this.isStopped) return;
+      this.eachRow(["waiting"], (row) => this.find(row))
+        .catch((cause: unknown) => journal.write("debug", "outbox.notRead", { cause }))
+        .finally(() => this.lookForNew());
+    });
+  }
+
+  private async eachRow(states: readonly OutboxState[], task: (row: OutboxRow) => void): Promise<void> {
+    for (let after: string | null | undefined; after !== null && !this.isStopped; ) {
+      const page = await this.terms.log.outbox({ states, limit: rowsPerLook, ...(after && { after }) });
+      for (const row of page.rows) task(row);
+      after = page.next;
+    }
   }
 
   /** A device has acknowledged a stream up to here. */
@@ -130,7 +162,7 @@ export class Escalations {
   }
 
   private async look(): Promise<void> {
-    const { log, alerts, journal, saveCursors } = this.terms;
+    const { alerts, journal, saveCursors } = this.terms;
     let [failed, unreachable] = [0, 0];
     const { rested, inDoubt } = this.counts;
     try {
@@ -141,17 +173,13 @@ export class Escalations {
       this.doubtsTold = inDoubt;
       // What was acknowledged before is durable now: the log does not name it any more.
       for (const [stream, upto] of before) if (this.ackedLately.get(stream) === upto) this.ackedLately.delete(stream);
-      for (let after: string | null | undefined; after !== null; ) {
-        const page = await log.outbox({ states: openStates, limit: rowsPerLook, ...(after && { after }) });
-        for (const row of page.rows) {
-          this.find(row);
-          if (row.state !== "exhausted") continue;
-          if (noteOf(row.note)?.outcomes.some(({ outcome }) => outcome === "failed") === true) failed += 1;
-          else unreachable += 1;
-        }
-        after = page.next;
-        if (this.isStopped) return;
-      }
+      await this.eachRow(openStates, (row) => {
+        this.find(row);
+        if (row.state !== "exhausted") return;
+        if (noteOf(row.note)?.outcomes.some(({ outcome }) => outcome === "failed") === true) failed += 1;
+        else unreachable += 1;
+      });
+      if (this.isStopped) return;
       this.exhausted = failed + unreachable;
       // One may have come to rest behind the page that was read.
       if (this.climbs.size > 0 || this.counts.rested !== rested) return;
@@ -175,14 +203,17 @@ export class Escalations {
 
   /** By the wall clock, but never longer than it may be at all: a clock that was set back keeps nobody waiting. */
   private waitOf({ stream, type, time, state, note }: OutboxRow): number {
-    const { clock, rules } = this.terms;
+    const { clock, rules, log } = this.terms;
     const leftMs = (dueMs: number): number => Math.max(0, dueMs - clock.now());
     const { retryAt } = noteOf(note) ?? {};
     if (state === "exhausted" && retryAt !== undefined) return leftMs(Date.parse(retryAt));
+    // Whoever claimed it may live: if it stands so for a term, nobody does.
+    if (state === "trying" && log.isShared) return claimTermMs;
     // A dead process, or one that drained, left it on its way.
     if (state !== "waiting" || note !== "") return 0;
     const ackWaitMs = rules.ackWaitOf(stream, type);
-    return Math.min(ackWaitMs, leftMs(Date.parse(time) + ackWaitMs));
+    const waitMs = Math.min(ackWaitMs, leftMs(Date.parse(time) + ackWaitMs));
+    return log.isShared ? waitMs + othersFirstMs : waitMs;
   }
 
   private isClimbing(stream: StreamKey, offset: number): boolean {

@@ -15,6 +15,7 @@ import { Lane } from "./lane.ts";
 import { keyedRun, LeaseMarks } from "./lease-marks.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
+import { spread } from "./spread.ts";
 import type { Views } from "./views.ts";
 
 const pageSize = 500;
@@ -22,10 +23,6 @@ const pageSize = 500;
 const retryMs = 1_000;
 /** From the end of one sweep to the next. */
 const sweepMs = 30_000;
-/** Of it, by chance up or down: processes that were started together must not sweep together. */
-const sweepSpread = 0.2;
-/** Of what a byte can be. */
-const byteMiddle = 127.5;
 /** Marks of runs that are not among the living, which one sweep looks after. */
 const maxTidied = 500;
 /** Orphans that are looked at at once: enough to keep the log busy, few enough to leave it to those who wait. */
@@ -117,9 +114,7 @@ export class Orphans {
   }
 
   private get sweepMs(): number {
-    if (this.marks === undefined) return sweepMs;
-    const [drawn = 0] = this.terms.clock.random(1);
-    return sweepMs * (1 + sweepSpread * (drawn / byteMiddle - 1));
+    return this.marks === undefined ? sweepMs : spread(this.terms.clock, sweepMs);
   }
 
   private async allMarks(marks: LeaseMarks): Promise<Map<RunKey, number>> {
