@@ -21,6 +21,7 @@ import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Doors } from "./doors.ts";
 import { encodeFrame } from "./frames.ts";
+import { ForeignAcks } from "./foreign-acks.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
@@ -69,9 +70,13 @@ export class Connections {
   private readonly heartbeat: Heartbeat<UserConnection>;
   readonly stalled = new StalledRuns();
   private readonly ackWaiters = new AckWaiters();
+  /** Where other nodes serve the same users: acks that come in there. */
+  readonly foreignAcks: ForeignAcks | undefined;
 
   constructor(terms: ConnectionsTerms) {
     this.terms = terms;
+    const { log } = terms.settings;
+    if (log.isShared) this.foreignAcks = new ForeignAcks({ ...terms.settings, ...terms, held: this });
     this.unsaved = new UnsavedCursors({ ...terms.settings, deadlines: terms.deadlines });
     this.host = this.makeHost();
     this.machine = connectionMachine.provide({
@@ -108,7 +113,8 @@ export class Connections {
     const { supervisor, nextId, settings } = this.terms;
     supervisor.requireAccepting();
     if (who.principal !== undefined) this.terms.limits.connect(who.principal);
-    const id = asConnectionId(nextId());
+    const named = nextId();
+    const id = (transport.kind === "sse" ? this.foreignAcks?.nameOf(named) : undefined) ?? asConnectionId(named);
     const actor = supervisor.spawn(this.machine, { id });
     const connection = new UserConnection(this.host, id, transport, actor, who);
     actor.subscribe({ error: (cause) => settings.journal.write("error", "connection.actorFailed", { cause }) });
@@ -150,6 +156,11 @@ export class Connections {
   /** Everybody comes back: to another process, or to another history. */
   sendHome(): void {
     sendHome([...this.all.values()]);
+  }
+
+  /** Those of one stream, whose history is not the log's any more. */
+  sendHomeOf(hub: StreamHub): void {
+    sendHome([...this.all.values()].filter((connection) => connection.hub === hub));
   }
 
   /** Sends everybody home, and keeps what they have acknowledged. */
@@ -207,7 +218,7 @@ export class Connections {
   }
 
   private makeOutbox(connection: UserConnection, hub: StreamHub, hello: HelloFrame, after: Offset): Outbox {
-    const { settings, userTerms, supervisor, deadlines } = this.terms;
+    const { settings, userTerms, supervisor, deadlines, hubs } = this.terms;
     const delivery = supervisor.spawn(deliveryMachine).start();
     const outbox = new Outbox(
       {
@@ -220,6 +231,7 @@ export class Connections {
         mergeDeltas: hello.mergeDeltas ?? true,
         gate: connection.breaker,
         release: () => supervisor.release(delivery),
+        isOutlived: (epoch) => hubs.outlives(hub, epoch),
         write: (frame, eventCount) => {
           const isTaken = supervisor.write(connection.transport, frame, eventCount);
           if (!isTaken) connection.breaker.failed();

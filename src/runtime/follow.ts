@@ -31,7 +31,10 @@ export async function* follow(
     if (bell.stream === stream) ring();
   });
   signal?.addEventListener("abort", ring);
+  let unfollow: (() => void) | undefined;
   try {
+    // Before the first look: what other processes append after it rings.
+    if (log.follow !== undefined) unfollow = await log.follow(stream);
     let at = after;
     while (!signal?.aborted) {
       rung = false;
@@ -47,6 +50,7 @@ export async function* follow(
     }
   } finally {
     unwatch();
+    unfollow?.();
     signal?.removeEventListener("abort", ring);
   }
 }

@@ -106,14 +106,22 @@ export class Hubs {
   readonly figures: DeliveryFigures;
   private readonly log: EventLog;
   private readonly traces: DeliveryTraces | undefined;
+  private readonly onNewEpoch: (hub: StreamHub) => void;
   private readonly hubs = new Map<StreamKey, StreamHub>();
   private readonly opening = new Map<StreamKey, { hub: Promise<StreamHub>; heard: Bell[] }>();
   private dirty: StreamHub[] = [];
   /** The first bell that has not been answered yet. */
   private rangMono = 0;
 
-  constructor(log: EventLog, mono: () => number, traces?: DeliveryTraces) {
+  /** `onNewEpoch` hears of a hub whose stream has another history now. */
+  constructor(
+    log: EventLog,
+    mono: () => number,
+    traces?: DeliveryTraces,
+    onNewEpoch: (hub: StreamHub) => void = () => {},
+  ) {
     this.log = log;
+    this.onNewEpoch = onNewEpoch;
     this.traces = traces;
     this.figures = new DeliveryFigures(mono);
   }
@@ -142,8 +150,21 @@ export class Hubs {
     if (outbox) hub.outboxes.delete(outbox);
     hub.holders -= 1;
     if (hub.holders > 0) return;
-    this.hubs.delete(hub.stream);
+    if (this.hubs.get(hub.stream) === hub) this.hubs.delete(hub.stream);
     hub.unfollow?.();
+  }
+
+  /**
+   * A log that others write to as well was seen at this epoch. True: the hub shows another history than the log has, its
+   * readers go home, and who comes gets a new one.
+   */
+  outlives(hub: StreamHub, epoch: Epoch): boolean {
+    if (!this.log.isShared || epoch === hub.epoch) return false;
+    if (this.hubs.get(hub.stream) === hub) {
+      this.hubs.delete(hub.stream);
+      this.onNewEpoch(hub);
+    }
+    return true;
   }
 
   private make(stream: StreamKey): Promise<StreamHub> {
@@ -152,8 +173,8 @@ export class Hubs {
     const heard: Bell[] = [];
     const hub = this.look(stream)
       .then((made) => {
-        for (const bell of heard) if (bell.head > made.head) made.advance(bell);
         this.hubs.set(stream, made);
+        for (const bell of heard) if (!this.outlives(made, bell.epoch) && bell.head > made.head) made.advance(bell);
         return made;
       })
       .finally(() => this.opening.delete(stream));
@@ -180,6 +201,7 @@ export class Hubs {
       this.opening.get(bell.stream)?.heard.push(bell);
       return;
     }
+    if (this.outlives(hub, bell.epoch)) return;
     hub.advance(bell);
     if (this.dirty.length === 0) {
       this.rangMono = this.figures.mono();

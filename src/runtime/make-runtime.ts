@@ -4,11 +4,12 @@
  */
 import * as Effect from "effect/Effect";
 import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
-import { runKey, streamKey, streamOwner } from "../../protocol/ids.ts";
+import { runKey, streamOwner } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import { tracedLog } from "../log/traced-log.ts";
 import { Traces } from "../telemetry/traces.ts";
+import { ackBeside } from "./ack-call.ts";
 import { answer as answerTo } from "./answer.ts";
 import { Approvals } from "./approvals.ts";
 import { auditPage } from "./audit-view.ts";
@@ -29,7 +30,7 @@ import { escalationsOf } from "./escalating.ts";
 import { eventIds } from "./event-id.ts";
 import { FacadeCalls } from "./facade-calls.ts";
 import { flagCalls } from "./flag-calls.ts";
-import { foreignThing, requireRight, tenantForRun, tenantOf } from "./gate.ts";
+import { requireRight, tenantForRun, tenantOf } from "./gate.ts";
 import { type GuardedLogHooks, guardedLog } from "./guarded-log.ts";
 import { Hubs } from "./hub.ts";
 import { limitedCalls } from "./limited-calls.ts";
@@ -76,7 +77,11 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   const log = traces === undefined ? bare : tracedLog(bare, traces);
   const nextId = eventIds(clock);
   const timeText = timeTexts(clock.now);
-  const hubs = new Hubs(log, clock.mono, traces && new DeliveryTraces(traces));
+  const hubs = new Hubs(log, clock.mono, traces && new DeliveryTraces(traces), (hub) => {
+    given.journal.write("error", "stream.otherEpoch", streamOwner(hub.stream));
+    views.forget();
+    connections.sendHomeOf(hub);
+  });
   const facadeCalls = new FacadeCalls();
   const lookout = new Lookout({
     ...{ given, log, deadlines, breakers, hubs, supervisor, stats: () => service.stats() },
@@ -199,13 +204,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     resetBreaker: (caller, name) => answer(() => breakerDesk.reset(caller, name)),
     ...contactCalls(contacts, given.vapidPublicKey),
     outbox: (...call) => answer(() => outboxPage(log, ...call)),
-    ack: (caller, connectionId, offset) =>
-      answer(() => {
-        const connection = connections.get(connectionId);
-        if (connection === undefined) throw new NotFound({ what: "connection" });
-        if (connection.stream !== streamKey(caller.tenantId, caller.userId)) throw foreignThing("connection");
-        connection.ack(offset);
-      }),
+    ack: (...call) => answer(() => ackBeside(connections, ...call)),
     ...revocationCalls({ ...settings, ...doors, connections, dropNotices }),
     ...doors,
     open: (connection) => answer(() => connections.open(connection)),
@@ -244,7 +243,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     breakers,
     facadeCalls,
     flags,
-    prepare: async () => void (await Promise.all([flags.load(), doors.revocations.load()])),
+    prepare: async () =>
+      void (await Promise.all([flags.load(), doors.revocations.load(), connections.foreignAcks?.load()])),
     alerts: lookout.alerts,
     log,
     recover,

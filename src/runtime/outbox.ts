@@ -8,7 +8,7 @@
 import type { Actor } from "xstate";
 import type { deliveryMachine } from "../../machines/delivery.ts";
 import type { Want } from "../../protocol/frames.ts";
-import type { Offset } from "../../protocol/ids.ts";
+import type { Epoch, Offset } from "../../protocol/ids.ts";
 import type { EventLog, ReadLimit, Slice, StoredEvent } from "../log/event-log.ts";
 import type { Batcher } from "./batcher.ts";
 import { encodeFrame, eventsFrame, eventText, inFrames, mergeDeltas, newestProgress } from "./frames.ts";
@@ -47,6 +47,8 @@ export interface OutboxContext {
   readonly gate: FrameGate;
   /** The supervisor's hand: the only way to the socket (L12). False: the socket is gone. */
   readonly write: (frame: EncodedFrame, eventCount: number) => boolean;
+  /** The log was read at this epoch. True: it has another history than its hub shows, and the connection goes home. */
+  readonly isOutlived: (epoch: Epoch) => boolean;
   /** The log did not answer: call `pump` again later. */
   readonly retryLater: () => void;
 }
@@ -253,7 +255,7 @@ export class Outbox {
     (hub.traces === undefined ? read() : hub.traces.replay(after, read)).then(
       (slice) => {
         this.reading = false;
-        if (this.mode === "ended") return;
+        if (this.mode === "ended" || this.context.isOutlived(slice.epoch)) return;
         // Its breaker opened while the log was read.
         if (!this.context.gate.lets) return this.pump();
         const before = this.scanned;

@@ -49,6 +49,11 @@ export class Views {
     return { at: head, runs: views };
   }
 
+  /** A log has another history than was read: nothing goes on from where it stood. */
+  forget(): void {
+    this.kept.clear();
+  }
+
   private keep(key: RunKey, fold: RunFold, ended: boolean): void {
     this.kept.delete(key);
     if (ended) return;

@@ -34,6 +34,8 @@ export interface NodesUnderTest {
 export interface NodesTerms {
   readonly count?: number;
   readonly line?: BellLine;
+  /** Default: one in memory. */
+  readonly log?: EventLog;
 }
 
 async function nodeOf(store: SharedStore, clock: ManualClock, options: Partial<RuntimeOptions>, line?: BellLine) {
@@ -50,10 +52,9 @@ async function nodeOf(store: SharedStore, clock: ManualClock, options: Partial<R
 
 export async function nodesUnderTest(
   options: Partial<RuntimeOptions> = {},
-  { count = 2, line }: NodesTerms = {},
+  { count = 2, line, log = memoryLog() }: NodesTerms = {},
 ): Promise<NodesUnderTest> {
   const clock = manualClock();
-  const log = memoryLog({ random: clock.random });
   const store = sharedStore(log);
   const join = (): Promise<NodeUnderTest> => nodeOf(store, clock, options, line);
   const [first, second] = [await join(), await join()];
