@@ -21,7 +21,7 @@ import type { ConnectionHost } from "./connection-host.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Doors } from "./doors.ts";
 import { encodeFrame } from "./frames.ts";
-import { ForeignAcks } from "./foreign-acks.ts";
+import { type ForeignAcks, foreignAcksOf } from "./foreign-acks.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Hubs, StreamHub } from "./hub.ts";
 import type { Limits } from "./limits.ts";
@@ -75,8 +75,7 @@ export class Connections {
 
   constructor(terms: ConnectionsTerms) {
     this.terms = terms;
-    const { log } = terms.settings;
-    if (log.isShared) this.foreignAcks = new ForeignAcks({ ...terms.settings, ...terms, held: this });
+    this.foreignAcks = foreignAcksOf(terms.settings, terms.deadlines, this);
     this.unsaved = new UnsavedCursors({ ...terms.settings, deadlines: terms.deadlines });
     this.host = this.makeHost();
     this.machine = connectionMachine.provide({

@@ -45,6 +45,15 @@ export interface HeldConnections {
   each(): Iterable<Pick<UserConnection, "transport">>;
 }
 
+/** Undefined: no other node serves the log. */
+export function foreignAcksOf(
+  settings: Omit<ForeignAcksTerms, "deadlines" | "held" | "log"> & { readonly log: EventLog },
+  deadlines: Deadlines,
+  held: HeldConnections,
+): ForeignAcks | undefined {
+  return settings.log.isShared ? new ForeignAcks({ ...settings, deadlines, held }) : undefined;
+}
+
 type Acks = Readonly<Record<string, Offset>>;
 
 export class ForeignAcks {
