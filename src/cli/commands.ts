@@ -1,6 +1,6 @@
 /** What each command takes and what its help teaches. Loads nothing: `runcast --help` must be instant. */
 import type { Command } from "./command-line.ts";
-import { auditCommand, migrateCommand, vapidCommand } from "./operator-commands.ts";
+import { auditCommand, doctorCommand, migrateCommand, vapidCommand } from "./operator-commands.ts";
 import { config, store } from "./shared-flags.ts";
 
 const defaultUrl = "http://127.0.0.1:7420";
@@ -217,4 +217,5 @@ export const commands: readonly Command[] = [
   auditCommand,
   vapidCommand,
   migrateCommand,
+  doctorCommand,
 ];

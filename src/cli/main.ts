@@ -28,6 +28,8 @@ async function run(name: string, given: Arguments): Promise<number> {
       return (await import("./vapid.ts")).vapid();
     case "migrate":
       return (await import("./migrate.ts")).migrate(given);
+    case "doctor":
+      return (await import("./doctor.ts")).doctor(given);
     default:
       return (await import("./tail.ts")).tail(given);
   }

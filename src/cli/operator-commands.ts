@@ -79,3 +79,29 @@ export const migrateCommand: Command = {
     { code: "2", means: "the command line is wrong" },
   ],
 };
+
+export const doctorCommand: Command = {
+  name: "doctor",
+  summary: "Examine what serve would use, and say what to do",
+  usage: ["[--store <url>] [--json]"],
+  about: [
+    "Reads the settings as serve would, and looks at the store: whether it answers, whether it may be used, what of what it",
+    "acknowledges it can lose. One line for each thing: ok, warning or error, and what to do. It changes nothing, and may be",
+    "run beside the server.",
+  ],
+  maxPositionals: 0,
+  flags: {
+    json: { about: "one JSON object: {ok, findings: [{level, what, says, advice}]}" },
+    store,
+    config,
+  },
+  examples: [
+    { does: "before the first start on another store", line: "runcast doctor --store postgres://runcast@db/runcast" },
+    { does: "in a pipeline", line: "runcast doctor --json | jq -e .ok" },
+  ],
+  exitCodes: [
+    { code: "0", means: "no error was found" },
+    { code: "1", means: "an error was found" },
+    { code: "2", means: "the command line is wrong" },
+  ],
+};
