@@ -9,7 +9,7 @@ export interface RawConnection {
   sendCommand(words: readonly string[]): Promise<unknown>;
   sSubscribe(channel: string, hear: (message: string, channel: string) => void): Promise<void>;
   sUnsubscribe(channel: string): Promise<void>;
-  on(event: "error" | "end", listener: () => void): unknown;
+  on(event: "error" | "end" | "sharded-channel-moved", listener: () => void): unknown;
   destroy(): void;
 }
 

@@ -23,8 +23,30 @@ export function unavailable(message: string, cause?: unknown): LogUnavailable {
   return new LogUnavailable({ message, retryAfterMs: logRetryAfterMs, cause });
 }
 
+/** The key's slot is at another server, for this command (`isOnce`) or from now on: nothing was done. */
+export class Moved extends Error {
+  readonly slot: number;
+  readonly host: string;
+  readonly port: number;
+  readonly isOnce: boolean;
+
+  constructor(word: string, slot: string, address: string) {
+    super(`slot ${slot} is elsewhere`);
+    const colon = address.lastIndexOf(":");
+    this.slot = Number(slot);
+    this.host = address.slice(0, colon);
+    this.port = Number(address.slice(colon + 1));
+    this.isOnce = word === "ASK";
+  }
+}
+
+export function movedOf(error: unknown): Moved | undefined {
+  const found = error instanceof Error ? /^(MOVED|ASK) (\d+) (\S+)/.exec(error.message) : null;
+  return found === null ? undefined : new Moved(found[1] ?? "", found[2] ?? "", found[3] ?? "");
+}
+
 /** The server is not, or not yet, one to write to. */
 export const isElsewhere = (error: unknown): boolean =>
-  ["READONLY", "LOADING", "MASTERDOWN", "UNKILLABLE", "NOAUTH", "MOVED"].includes(wordOf(error));
+  ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH"].includes(wordOf(error));
 
 export const isUnknownScript = (error: unknown): boolean => wordOf(error) === "NOSCRIPT";

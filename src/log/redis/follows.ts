@@ -7,6 +7,7 @@ import { type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.t
 import type { Clock } from "../../platform/clock.ts";
 import type { Bells } from "../bells.ts";
 import type { Position } from "../event-log.ts";
+import { failureOf, Moved } from "./failure.ts";
 import { epochOf } from "./identity.ts";
 import type { Line } from "./line.ts";
 import type { Servers } from "./servers.ts";
@@ -41,6 +42,7 @@ export class Follows {
 
   constructor(terms: FollowTerms) {
     this.#terms = terms;
+    this.#pollLater();
     terms.listeners.watch(({ stream, epoch, head }) => this.#note(stream, epoch, head));
   }
 
@@ -48,7 +50,6 @@ export class Follows {
     const followed = this.#followed.get(stream) ?? { count: 0, epoch: undefined, head: 0 };
     this.#followed.set(stream, followed);
     followed.count += 1;
-    this.#pollLater();
     let isDone = false;
     const unfollow = (): void => {
       if (isDone) return;
@@ -94,7 +95,12 @@ export class Follows {
   }
 
   #subscribe(line: Line, stream: StreamKey): Promise<void> {
-    return line.subscribe(this.#terms.servers.keys.channel(stream), (message) => this.#hear(stream, message));
+    const heard = line.subscribe(this.#terms.servers.keys.channel(stream), (message) => this.#hear(stream, message));
+    return heard.catch((error: unknown) => {
+      // Who asks again asks where it is now.
+      if (error instanceof Moved) this.#terms.servers.moved(error);
+      throw failureOf(error);
+    });
   }
 
   /** `<writer> <head> <epoch>`. What this process wrote has rung already, with its events. */
@@ -136,7 +142,7 @@ export class Follows {
         const { epoch, head } = await position(stream);
         const followed = this.#followed.get(stream);
         if (followed === undefined) return;
-        const isNews = followed.epoch !== undefined && (followed.epoch !== epoch || head > followed.head);
+        const isNews = followed.epoch !== epoch || head > followed.head;
         if (isRungAnyway || isNews) this.#ring(stream, epoch, head);
         this.#note(stream, epoch, head);
       }),
@@ -147,18 +153,16 @@ export class Follows {
     if (this.#isClosed || this.#cancelPoll !== undefined) return;
     this.#cancelPoll = this.#terms.clock.after(this.#terms.pollMs, () => {
       this.#cancelPoll = undefined;
-      if (this.#followed.size === 0) return;
       void this.#poll()
         .catch(() => {})
         .finally(() => this.#pollLater());
     });
   }
 
-  /** Also finds out that a line is only half open: one that does not answer in its time ends. */
+  /** Also finds out that a line is half open, and ends with its time, or that its server is not any more what it was. */
   async #poll(): Promise<void> {
     const { servers } = this.#terms;
     const streams = [...this.#followed.keys()];
-    const pings = servers.all("hear").map((line) => line.ask(["PING"]));
-    await Promise.allSettled([...pings, this.#look(streams, false)]);
+    await Promise.allSettled([servers.verify(), this.#look(streams, false)]);
   }
 }

@@ -1,6 +1,7 @@
 /** Scripts on the indexes, each on the line of the server that has its key. */
 import type { Script } from "./script.ts";
-import type { Role, Servers } from "./servers.ts";
+import type { Role } from "./node.ts";
+import type { Servers } from "./servers.ts";
 
 export class IndexCalls {
   readonly keys: Servers["keys"];
@@ -19,14 +20,8 @@ export class IndexCalls {
     return this.#call("write", key, script, args);
   }
 
-  /** One field or more of a hash. */
-  async fields(key: string, ...names: readonly string[]): Promise<readonly (string | null)[]> {
-    const line = this.#servers.ready("read", key) ?? (await this.#servers.line("read", key));
-    return (await line.ask(["HMGET", key, ...names])) as readonly (string | null)[];
-  }
-
   async #call(role: Role, key: string, script: Script, args: readonly string[]): Promise<readonly string[]> {
-    const line = this.#servers.ready(role, key) ?? (await this.#servers.line(role, key));
-    return line.run(script, key, args);
+    const { words } = await this.#servers.run(role, key, script, () => args);
+    return words;
   }
 }

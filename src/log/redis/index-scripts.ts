@@ -23,6 +23,11 @@ if known[1] then return {'announced', known[1], known[2]} end
 redis.call('HSET', KEYS[1], 'stream', ARGV[1], 'nonce', ARGV[2])
 return {'announced', ARGV[1], ARGV[2]}`);
 
+/** Where a run is announced; nothing when it is not. */
+export const announcedScript = script(`
+local stream = redis.call('HGET', KEYS[1], 'stream')
+return stream and {stream} or {}`);
+
 /** ARGV: the nonce that is expected, stream, drawn nonce. Takes over the id of a run that was barred. */
 export const takeOverScript = script(`
 local nonce = redis.call('HGET', KEYS[1], 'nonce')

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../platform/clock.ts";
 import type { RawConnection } from "./dial.ts";
-import { failureOf, isElsewhere, isUnknownScript, unavailable } from "./failure.ts";
+import { failureOf, isElsewhere, isUnknownScript, movedOf, unavailable } from "./failure.ts";
 import type { Script } from "./script.ts";
 
 /** What a command costs in memory besides its text. */
@@ -32,6 +32,8 @@ export class Line {
     this.#maxBytes = terms.maxBytes;
     raw.on("error", () => this.close());
     raw.on("end", () => this.close());
+    // The server gave a followed slot away: what is followed is subscribed anew.
+    raw.on("sharded-channel-moved", () => this.close());
   }
 
   get isOpen(): boolean {
@@ -52,14 +54,15 @@ export class Line {
     return this.#timed(channel.length, 0, () => this.#raw.sUnsubscribe(channel));
   }
 
-  /** A script with one key. */
-  async run({ sha, text }: Script, key: string, args: readonly string[]): Promise<readonly string[]> {
+  /** Fails also: `Moved`. */
+  async run({ sha, text }: Script, keys: readonly string[], args: readonly string[]): Promise<readonly string[]> {
+    const words = [String(keys.length), ...keys, ...args];
     try {
-      return (await this.ask(["EVALSHA", sha, "1", key, ...args])) as readonly string[];
+      return (await this.ask(["EVALSHA", sha, ...words])) as readonly string[];
     } catch (error) {
       if (!isUnknownScript(error)) throw error;
       // It was not run. Who emptied the server's scripts emptied them once.
-      return (await this.ask(["EVAL", text, "1", key, ...args])) as readonly string[];
+      return (await this.ask(["EVAL", text, ...words])) as readonly string[];
     }
   }
 
@@ -92,6 +95,8 @@ export class Line {
       return await send();
     } catch (error) {
       if (isUnknownScript(error)) throw error;
+      const moved = movedOf(error);
+      if (moved !== undefined) throw moved;
       if (isElsewhere(error)) this.close();
       throw failureOf(error);
     } finally {

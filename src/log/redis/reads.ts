@@ -104,17 +104,19 @@ export async function readSlice(
 /** Behind a word, first, head and whether there is more. */
 const recordsAt = 4;
 
+/** Undefined: the run is not in this stream. */
 export async function readRunEvents(
   streams: StreamCalls,
   { stream, tenantId, runId }: { readonly stream: StreamKey; readonly tenantId: TenantId; readonly runId: RunId },
   afterSeq: Seq,
   limit: ReadLimit,
-): Promise<readonly StoredEvent[]> {
+): Promise<readonly StoredEvent[] | undefined> {
   const budget = new Budget(limit);
   const events: StoredEvent[] = [];
   for (let from = Math.max(afterSeq, 0); ; ) {
     const args = [runKey(tenantId, runId), String(from), ...budget.portion()];
     const { words } = await streams.read(stream, readRunScript, ...args);
+    if (words[0] === "no_run") return events.length === 0 ? undefined : events;
     const raws = rawRecords(words, 2);
     for (const raw of raws) {
       const kept = keptOf(stream, raw);

@@ -41,7 +41,7 @@ const listedStreams = 256;
 export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
   const { clock = systemClock, maxWaitingBytes = defaultMaxWaitingBytes, pollMs = defaultPollMs } = options;
   const terms = redisTerms(options);
-  const servers = await Servers.open({ ...terms, clock, maxWaitingBytes });
+  const servers = await Servers.open({ ...terms, clock, maxWaitingBytes, epoch: options.epoch });
   const listeners = bells(options.onBug);
   const streams = new StreamCalls(servers);
   const index = new IndexCalls(servers);
@@ -127,10 +127,14 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     names: readonly string[],
   ): Promise<ReadonlyMap<string, KnownKey>> {
     const known = new Map<string, KnownKey>();
-    const stream = "runId" in owner ? await runs.streamOf(owner.tenantId, owner.runId) : owner.stream;
-    if (stream === undefined || names.length === 0) return known;
+    if (names.length === 0) return known;
     const run = "runId" in owner ? runKey(owner.tenantId, owner.runId) : "";
-    const { words } = await streams.read(stream, keysScript, run, ...names);
+    const ask = async (stream: StreamKey): Promise<readonly string[] | undefined> => {
+      const { words } = await streams.read(stream, keysScript, run, ...names);
+      return words[0] === "keys" ? words : undefined;
+    };
+    const asked = "runId" in owner ? runs.inItsStream(owner.tenantId, owner.runId, ask) : ask(owner.stream);
+    const words = (await asked) ?? [];
     for (const [at, name] of names.entries()) {
       const text = words[at + 1] ?? "";
       if (text !== "") known.set(name, knownKey(text));
@@ -148,8 +152,8 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     runs: (query) => open(() => runs.list(query)),
     readRun: (tenantId, runId, afterSeq, limit) =>
       open(async () => {
-        const stream = await runs.streamOf(tenantId, runId);
-        return stream === undefined ? [] : readRunEvents(streams, { stream, tenantId, runId }, afterSeq, limit);
+        const ask = (stream: StreamKey) => readRunEvents(streams, { stream, tenantId, runId }, afterSeq, limit);
+        return (await runs.inItsStream(tenantId, runId, ask)) ?? [];
       }),
     knownKeys: (owner, names) => open(() => knownKeys(owner, names)),
     approval: (tenantId, approvalId, stream) => open(() => runs.approval(tenantId, approvalId, stream)),

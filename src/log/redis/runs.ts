@@ -5,7 +5,7 @@ import type { EventLog, RunRecord, RunsQuery } from "../event-log.ts";
 import { Lru } from "../lru.ts";
 import { pageBefore, runsPage } from "../runs-page.ts";
 import type { IndexCalls } from "./index-calls.ts";
-import { endRunScript, newestScript, oldestScript, removeScript } from "./index-scripts.ts";
+import { announcedScript, endRunScript, newestScript, oldestScript, removeScript } from "./index-scripts.ts";
 import { type PlacedRun, placedRun, placedRuns, type RunEntry, runEntry, runOfKey } from "./run-record.ts";
 import type { StreamCalls } from "./stream-calls.ts";
 import { claimScript, livingScript, openedScript, recordScript, runsScript } from "./stream-scripts.ts";
@@ -46,7 +46,7 @@ export class Runs {
   }
 
   async run(tenantId: TenantId, runId: RunId): Promise<PlacedRun | undefined> {
-    return this.#whereItIs(tenantId, runId, (stream) => this.recordIn(stream, runKey(tenantId, runId)));
+    return this.inItsStream(tenantId, runId, (stream) => this.recordIn(stream, runKey(tenantId, runId)));
   }
 
   async recordIn(stream: StreamKey, run: RunKey): Promise<PlacedRun | undefined> {
@@ -54,14 +54,9 @@ export class Runs {
     return words[0] === "run" ? placedRun(words, 1) : undefined;
   }
 
-  /** The stream that a run is in, as far as it is known or announced. */
-  async streamOf(tenantId: TenantId, runId: RunId): Promise<StreamKey | undefined> {
-    return this.#hints.get(runKey(tenantId, runId)) ?? (await this.#announcedIn(tenantId, runId));
-  }
-
   async claim(tenantId: TenantId, runId: RunId): Promise<{ readonly fence: Fence; readonly seq: Seq } | undefined> {
     const run = runKey(tenantId, runId);
-    return this.#whereItIs(tenantId, runId, async (stream) => {
+    return this.inItsStream(tenantId, runId, async (stream) => {
       const { words } = await this.#turns.step(stream, () => this.#streams.write(stream, claimScript, run));
       return words[0] === "claimed" ? { fence: Number(words[1]), seq: Number(words[2]) } : undefined;
     });
@@ -109,6 +104,31 @@ export class Runs {
     await this.#index.write(this.#index.keys.runs, endRunScript, entry, String(Date.parse(endedAt)));
   }
 
+  /** Asks the stream that is remembered, and, when the run is not there, the one that is announced. */
+  async inItsStream<Answer>(
+    tenantId: TenantId,
+    runId: RunId,
+    ask: (stream: StreamKey) => Promise<Answer | undefined>,
+  ): Promise<Answer | undefined> {
+    const run = runKey(tenantId, runId);
+    const hint = this.#hints.get(run);
+    if (hint !== undefined) {
+      const answer = await ask(hint);
+      if (answer !== undefined) return answer;
+    }
+    const lookup = this.#announcedIn(tenantId, runId);
+    this.#lookups.set(run, lookup);
+    const forget = (): void => {
+      if (this.#lookups.get(run) === lookup) this.#lookups.delete(run);
+    };
+    lookup.then(forget, forget);
+    const stream = await lookup;
+    if (stream === undefined || stream === hint) return undefined;
+    const answer = await ask(stream);
+    if (answer !== undefined) this.hint(run, stream);
+    return answer;
+  }
+
   async #ofStream(stream: StreamKey, query: RunsQuery, before: number | undefined): Promise<Found[]> {
     const living = query.living === undefined ? "" : query.living ? "1" : "0";
     const args = [before === undefined ? "" : String(before), String(query.limit + 1), living, query.tenantId ?? ""];
@@ -152,33 +172,8 @@ export class Runs {
   }
 
   async #announcedIn(tenantId: TenantId, runId: RunId): Promise<StreamKey | undefined> {
-    const [stream] = await this.#index.fields(this.#index.keys.run(tenantId, runId), "stream");
-    return (stream ?? undefined) as StreamKey | undefined;
-  }
-
-  /** Asks the stream that is remembered, and, when the run is not there, the one that is announced. */
-  async #whereItIs<Answer>(
-    tenantId: TenantId,
-    runId: RunId,
-    ask: (stream: StreamKey) => Promise<Answer | undefined>,
-  ): Promise<Answer | undefined> {
-    const run = runKey(tenantId, runId);
-    const hint = this.#hints.get(run);
-    if (hint !== undefined) {
-      const answer = await ask(hint);
-      if (answer !== undefined) return answer;
-    }
-    const lookup = this.#announcedIn(tenantId, runId);
-    this.#lookups.set(run, lookup);
-    const forget = (): void => {
-      if (this.#lookups.get(run) === lookup) this.#lookups.delete(run);
-    };
-    lookup.then(forget, forget);
-    const stream = await lookup;
-    if (stream === undefined || stream === hint) return undefined;
-    const answer = await ask(stream);
-    if (answer !== undefined) this.hint(run, stream);
-    return answer;
+    const [stream] = await this.#index.read(this.#index.keys.run(tenantId, runId), announcedScript);
+    return stream as StreamKey | undefined;
   }
 }
 

@@ -9,7 +9,8 @@ import { unavailable } from "./failure.ts";
 import { epochOf } from "./identity.ts";
 import type { Line } from "./line.ts";
 import type { Script } from "./script.ts";
-import type { Role, Servers } from "./servers.ts";
+import type { Role } from "./node.ts";
+import type { Servers } from "./servers.ts";
 
 /** Streams whose heads are remembered. */
 const maxSeen = 20_000;
@@ -44,10 +45,11 @@ export class StreamCalls {
   async call(role: Role, stream: StreamKey, script: Script, args: readonly string[]): Promise<StreamAnswer> {
     const key = this.servers.keys.meta(stream);
     for (let tries = 0; tries < 2; tries += 1) {
-      const line = this.servers.ready(role, key) ?? (await this.servers.line(role, key));
       const known = this.#seen.get(stream);
-      const seen = known?.epoch === epochOf(line.history) ? known.head : 0;
-      const words = await line.run(script, key, [line.history, String(seen), ...args]);
+      const { words, line } = await this.servers.run(role, key, script, ({ history }) => [
+        ...[history, String(known?.epoch === epochOf(history) ? known.head : 0)],
+        ...args,
+      ]);
       if (words[0] !== "stale" && words[0] !== "lost") return { epoch: epochOf(line.history), words };
       if (words[0] === "lost") this.servers.lose(line.history);
       else this.servers.drop();

@@ -85,7 +85,8 @@ if mode ~= 'n' then
   end
   for _, id in ipairs(approvals) do redis.call('SADD', p .. 'a:' .. run, id) end
 end
-redis.call('SPUBLISH', bell, writer .. ' ' .. int(head) .. ' ' .. ARGV[1])
+-- A bell that may not be rung is no reason to fail what is written.
+redis.pcall('SPUBLISH', bell, writer .. ' ' .. int(head) .. ' ' .. ARGV[1])
 local record = mode == 'n' and {} or redis.call('HMGET', r, 'place', 'entry')
 return {'appended', int(head), int(seq), fence, record[1] or '', record[2] or ''}`);
 
@@ -110,10 +111,11 @@ while true do
   out[size + 1], out[size + 2], out[size + 3], out[size + 4], out[size + 5] = int(offset), int(cover), said, time, text
 end`);
 
-/** ARGV[3…]: run key, after seq, most events, most bytes. Answers with whether there is more ("1"), records. */
+/** ARGV[3…]: run key, after seq, most events, most bytes. Answers with whether there is more ("1"), records; `no_run`. */
 export const readRunScript = script(`${prelude}
 local run, from, maxEvents, maxBytes = ARGV[3], math.max(tonumber(ARGV[4]), 0), tonumber(ARGV[5]), tonumber(ARGV[6])
 local out, count, bytes, seen = {'run', '0'}, 0, 0, 0
+if redis.call('EXISTS', p .. 'r:' .. run) == 0 then return {'no_run'} end
 while true do
   local offsets = redis.call('LRANGE', p .. 'o:' .. run, int(from), int(from + 63))
   if #offsets == 0 then return out end
@@ -195,6 +197,7 @@ end`);
 /** ARGV[3]: run key or "" for notices; ARGV[4…]: names. */
 export const keysScript = script(`${prelude}
 local out = {'keys'}
+if ARGV[3] ~= '' and redis.call('EXISTS', p .. 'r:' .. ARGV[3]) == 0 then return {'no_run'} end
 for at = 4, #ARGV do out[#out + 1] = redis.call('HGET', p .. 'k:' .. ARGV[3], ARGV[at]) or '' end
 return out`);
 

@@ -1,0 +1,130 @@
+/**
+ * One server of the store and the lines to it: one for writes, one for reads, one that hears bells; dialed when they are
+ * needed, and settled before anything else is sent on them. `servers` knows which keys are here.
+ */
+import { InvalidConfig, LogUnavailable } from "../../errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { logClosed } from "../closed.ts";
+import type { Dial, RawConnection } from "./dial.ts";
+import { failureOf, unavailable } from "./failure.ts";
+import { assertUsable, type ServerFacts, serverFacts } from "./identity.ts";
+import { Line } from "./line.ts";
+import { scripts } from "./script.ts";
+import { shownUrl, type Terms } from "./terms.ts";
+
+export type Role = "write" | "read" | "hear";
+
+export interface NodeTerms extends Terms {
+  readonly clock: Clock;
+  readonly maxWaitingBytes: number;
+  readonly dial: Dial;
+  /** The history that the server holds: a conditional write. */
+  readonly settle: (node: Node, connection: RawConnection, facts: ServerFacts) => Promise<string>;
+}
+
+/** Dialing and settling together may take as long as so many calls. */
+const openCalls = 2;
+
+export class Node {
+  readonly url: string;
+  /** Its id in a cluster; `s`: it stands alone. */
+  readonly id: string;
+  readonly #terms: NodeTerms;
+  readonly #lines = new Map<Role, Line>();
+  readonly #raws = new WeakMap<Line, RawConnection>();
+  readonly #opening = new Map<Role, Promise<Line>>();
+  #isClosed = false;
+
+  constructor(url: string, id: string, terms: NodeTerms) {
+    this.url = url;
+    this.id = id;
+    this.#terms = terms;
+  }
+
+  ready(role: Role): Line | undefined {
+    const line = this.#lines.get(role);
+    return line?.isOpen === true ? line : undefined;
+  }
+
+  /** Fails: `LogUnavailable`, `InvalidConfig`. */
+  line(role: Role): Promise<Line> {
+    const ready = this.ready(role);
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#isClosed) return Promise.reject(logClosed());
+    let opening = this.#opening.get(role);
+    if (opening === undefined) {
+      opening = this.#open(role).finally(() => this.#opening.delete(role));
+      this.#opening.set(role, opening);
+    }
+    return opening;
+  }
+
+  /** Lines whose server's history is not any more the one that they were settled on are given up. */
+  async verify(): Promise<void> {
+    await Promise.all(
+      [...this.#lines.values()].map(async (line) => {
+        const raw = this.#raws.get(line);
+        if (!line.isOpen || raw === undefined) return;
+        // A line that answers nothing is given up by its own clock.
+        await line.ask(["PING"]).catch(() => {});
+        const history = await this.#settle(raw).catch(() => undefined);
+        if (history !== line.history) line.close();
+      }),
+    );
+  }
+
+  drop(): void {
+    for (const line of this.#lines.values()) line.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.drop();
+  }
+
+  async #open(role: Role): Promise<Line> {
+    const { clock, callMs, maxWaitingBytes, dial } = this.#terms;
+    let raw: RawConnection | undefined;
+    let isLate = false;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const cancel = clock.after(openCalls * callMs, () => {
+      isLate = true;
+      reject(unavailable(`${shownUrl(this.url)} does not answer`));
+    });
+    try {
+      const dialed = dial(this.url, role === "hear" ? 3 : 2);
+      dialed.then(
+        (made) => {
+          if (isLate) made.destroy();
+        },
+        () => {},
+      );
+      const connection = await Promise.race([dialed, late]);
+      raw = connection;
+      const history = await Promise.race([this.#settle(connection), late]);
+      // Bells need no scripts.
+      const loaded = role === "hear" ? [] : scripts.map(({ text }) => connection.sendCommand(["SCRIPT", "LOAD", text]));
+      await Promise.race([Promise.all(loaded), late]);
+      const line = new Line(connection, history, { clock, callMs, maxBytes: maxWaitingBytes });
+      if (this.#isClosed) {
+        line.close();
+        throw logClosed();
+      }
+      this.#raws.set(line, connection);
+      this.#lines.set(role, line);
+      return line;
+    } catch (error) {
+      raw?.destroy();
+      if (error instanceof InvalidConfig || error instanceof LogUnavailable) throw error;
+      throw failureOf(error);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #settle(connection: RawConnection): Promise<string> {
+    const facts = await serverFacts(connection);
+    assertUsable(facts, this.#terms);
+    return this.#terms.settle(this, connection, facts);
+  }
+}
