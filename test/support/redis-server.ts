@@ -39,7 +39,7 @@ export class RedisServer implements AsyncDisposable {
     if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).error !== undefined)
       throw new Error("redis-server is not installed: apt-get install redis-server");
     const words = [...more, ...(appendfsync ? ["--appendonly", "yes", "--appendfsync", appendfsync] : [])];
-    if (replicaOf) words.push("--replicaof", "127.0.0.1", String(replicaOf.port), "--repl-diskless-sync-delay", "0");
+    if (replicaOf) words.push("--replicaof", "127.0.0.1", String(replicaOf.port));
     if (isCluster) words.push("--cluster-enabled", "yes", "--cluster-port", String(await stablePort()));
     // A killed server loses nothing of what it wrote to a file system in memory either, and does not wait for a disk.
     const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -48,7 +48,9 @@ export class RedisServer implements AsyncDisposable {
     await server.restart();
     if (replicaOf)
       await eventually(async () => {
-        if ((await server.info("master_link_status")) !== "up") throw new Error("the replica is not in step");
+        const isThere = (await replicaOf.info("slave0"))?.includes(`port=${server.port},state=online`);
+        if (!isThere || (await server.info("master_link_status")) !== "up")
+          throw new Error("the replica is not in step");
       });
     return server;
   }
@@ -80,7 +82,18 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async restart(): Promise<void> {
-    const own = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--dir", this.#folder];
+    const own = [
+      "--port",
+      String(this.port),
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--repl-diskless-sync-delay",
+      "0",
+      "--dir",
+      this.#folder,
+    ];
     const child = spawn("redis-server", [...own, ...this.#words], { stdio: ["ignore", "pipe", "ignore"] });
     this.#child = child;
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>();

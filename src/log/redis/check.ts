@@ -59,12 +59,12 @@ export async function planRedisMigrations(url: string): Promise<MigrationPlan> {
 
 async function onServer<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
   const terms = redisTerms({ url });
-  const dial = await dialer(terms.callMs, url);
+  const dial = await dialer(terms.connectMs, url);
   const connection = await dial(terms.url, 2).catch((error: unknown) => {
     throw failureOf(error);
   });
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const cancel = systemClock.after(terms.callMs, () => reject(unavailable("the Redis server does not answer")));
+  const cancel = systemClock.after(terms.connectMs, () => reject(unavailable("the Redis server does not answer")));
   try {
     return await Promise.race([ask(connection), late]);
   } finally {

@@ -115,7 +115,9 @@ if known then
   if isSame and ARGV[7] ~= called(knownGen, knownName) then gen, name = knownGen, knownName end
 end
 if not gen then gen, name = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'generation', 1)), ARGV[6] end
-redis.call('HSET', KEYS[1], field, table.concat({ARGV[2], ARGV[3], ARGV[5], gen, name}, ' '))
+-- A server that is full takes no write, but may be read.
+local settled = table.concat({ARGV[2], ARGV[3], ARGV[5], gen, name}, ' ')
+if settled ~= known then redis.call('HSET', KEYS[1], field, settled) end
 return {'settled', called(gen, name)}`);
 
 export interface Settlement {

@@ -22,9 +22,6 @@ export interface NodeTerms extends Terms {
   readonly settle: (node: Node, connection: RawConnection, facts: ServerFacts) => Promise<string>;
 }
 
-/** Dialing and settling together may take as long as so many calls. */
-const openCalls = 2;
-
 export class Node {
   readonly url: string;
   /** Its id in a cluster; `s`: it stands alone. */
@@ -83,11 +80,11 @@ export class Node {
   }
 
   async #open(role: Role): Promise<Line> {
-    const { clock, callMs, maxWaitingBytes, dial } = this.#terms;
+    const { clock, callMs, connectMs, maxWaitingBytes, dial } = this.#terms;
     let raw: RawConnection | undefined;
     let isLate = false;
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const cancel = clock.after(openCalls * callMs, () => {
+    const cancel = clock.after(connectMs, () => {
       isLate = true;
       reject(unavailable(`${shownUrl(this.url)} does not answer`));
     });

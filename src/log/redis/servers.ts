@@ -48,7 +48,7 @@ export class Servers {
 
   /** Fails: `InvalidConfig`, `LogUnavailable`. */
   static async open(terms: ServersTerms): Promise<Servers> {
-    const servers = new Servers(terms, { ...terms, dial: await dialer(terms.callMs, terms.url) });
+    const servers = new Servers(terms, { ...terms, dial: await dialer(terms.connectMs, terms.url) });
     try {
       await servers.#begin();
     } catch (error) {
@@ -132,7 +132,7 @@ export class Servers {
   }
 
   async #begin(): Promise<void> {
-    const { url, callMs } = this.#terms;
+    const { url } = this.#terms;
     const first = await this.#once(url, async (connection) => {
       const { isCluster } = await serverFacts(connection);
       return isCluster ? slotRanges(connection, url) : undefined;
@@ -142,8 +142,7 @@ export class Servers {
     } else {
       this.#isCluster = true;
       this.#take(first);
-      if (this.#nodeOf(this.keys.store) === undefined)
-        throw unavailable(`the Redis cluster serves no slots yet: asked for ${callMs} ms`);
+      if (this.#nodeOf(this.keys.store) === undefined) throw unavailable("the Redis cluster serves no slots yet");
     }
     await Promise.all([...this.#nodes.values()].map((node) => node.line("write")));
   }
@@ -200,13 +199,13 @@ export class Servers {
     throw unavailable("no server of the Redis cluster says who has which slots", cause);
   }
 
-  /** On a connection of its own, within the time of a call. */
+  /** On a connection of its own, within the time of one. */
   async #once<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
-    const { dial, clock, callMs } = this.#nodeTerms;
+    const { dial, clock, connectMs } = this.#nodeTerms;
     const { promise: late, reject } = Promise.withResolvers<never>();
     let made: RawConnection | undefined;
     let isLate = false;
-    const cancel = clock.after(callMs, () => {
+    const cancel = clock.after(connectMs, () => {
       isLate = true;
       reject(unavailable("the Redis server does not answer"));
     });

@@ -55,7 +55,6 @@ if not epoch then
   redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'first', '1', 'acked', '0', 'dead', '0')
 end
 local firstOffset = head + 1
-redis.call('HSET', KEYS[1], 'head', int(head + #events))
 for _, event in ipairs(events) do
   head, seq = head + 1, seq + 1
   local offset = int(head)
@@ -71,6 +70,7 @@ for _, event in ipairs(events) do
     redis.call('ZADD', p .. 'obp', event.place, offset)
   end
 end
+redis.call('HSET', KEYS[1], 'head', int(head))
 if mode == 'n' then seq = 0 end
 if mode == 'c' then
   redis.call('HSET', r, 'create', create, 'fence', '1', 'first', int(firstOffset), 'place', place, 'entry', entry, 'nonce', nonce)

@@ -39,8 +39,13 @@ export interface Terms {
   readonly waitReplicas: number;
   readonly waitMs: number;
   readonly callMs: number;
+  /** How long it may take until a connection is there and settled. */
+  readonly connectMs: number;
   readonly durability: "aof" | "none";
 }
+
+/** A handshake and a few questions: less than a call that waits, but never too short for a busy machine. */
+const minConnectMs = 2_000;
 
 const defaultWaitMs = 1_000;
 const defaultCallMs = 2_000;
@@ -68,13 +73,15 @@ export function redisTerms(options: RedisLogOptions): Terms {
   if (!/^[A-Za-z0-9_.:-]{1,64}$/.test(name)) throw wrong(`has a bad "name"; right are 1 to 64 of A-Z a-z 0-9 _ . : -`);
   const durability = options.durability ?? said.get("durability") ?? "aof";
   if (durability !== "aof" && durability !== "none") throw wrong(`has a bad "durability"; right is aof or none`);
+  const callMs = number("call_ms", options.callMs, defaultCallMs, maxMs, 1);
   return {
     url: url.href,
     name,
     durability,
     waitReplicas: number("wait", options.waitReplicas, 0, maxReplicas, 0),
     waitMs: number("wait_ms", options.waitMs, defaultWaitMs, maxMs, 1),
-    callMs: number("call_ms", options.callMs, defaultCallMs, maxMs, 1),
+    callMs,
+    connectMs: Math.max(callMs, minConnectMs),
   };
 }
 
