@@ -98,27 +98,25 @@ export const isAlways = (facts: ServerFacts): boolean => facts.hasAof && facts.c
 
 /**
  * KEYS[1]: the store's hash. ARGV: node, run id, replication id, whether it followed another ("1"), whether it writes
- * always ("1"), a drawn name, a history that has lost something (""), an epoch to begin with (""). A history is
- * called `<node>.<generation>.<name>`, but one that was begun with is called as that was.
+ * always ("1"), a drawn name, a history that has lost something (""). A history is called
+ * `<node>.<generation>.<name>`.
  */
 const settleScript = script(`
 local field = 'node:' .. ARGV[1]
 local known = redis.call('HGET', KEYS[1], field)
 local gen, name
-local function called(gen, name) return gen == '0' and name or ARGV[1] .. '.' .. gen .. '.' .. name end
-if not known and ARGV[8] ~= '' then gen, name = '0', ARGV[8] end
 if known then
   local run, repl, always, knownGen, knownName = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
   local isSame
   if run == ARGV[2] then isSame = repl == ARGV[3] or ARGV[4] ~= '1'
   else isSame = ARGV[4] ~= '1' and always == '1' and ARGV[5] == '1' end
-  if isSame and ARGV[7] ~= called(knownGen, knownName) then gen, name = knownGen, knownName end
+  if isSame and ARGV[7] ~= ARGV[1] .. '.' .. knownGen .. '.' .. knownName then gen, name = knownGen, knownName end
 end
 if not gen then gen, name = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'generation', 1)), ARGV[6] end
 -- A server that is full takes no write, but may be read.
 local settled = table.concat({ARGV[2], ARGV[3], ARGV[5], gen, name}, ' ')
 if settled ~= known then redis.call('HSET', KEYS[1], field, settled) end
-return {'settled', called(gen, name)}`);
+return {'settled', ARGV[1] .. '.' .. gen .. '.' .. name}`);
 
 export interface Settlement {
   /** Where the store's own key is. */
@@ -129,16 +127,14 @@ export interface Settlement {
   readonly facts: ServerFacts;
   /** A history that turned out to lack something. */
   readonly lost: string | undefined;
-  /** What a server that nobody has settled yet takes as its history. */
-  readonly epoch: string | undefined;
   readonly random: (count: number) => Uint8Array;
 }
 
 /** The history that the server holds. Fails: `InvalidConfig` when the store is of another release. */
-export async function settle({ store, key, node, facts, lost, epoch, random }: Settlement): Promise<string> {
+export async function settle({ store, key, node, facts, lost, random }: Settlement): Promise<string> {
   const followed = facts.formerReplicationId === undefined ? "0" : "1";
   const args = [node, facts.runId, facts.replicationId, followed, isAlways(facts) ? "1" : "0", newEpoch(random)];
-  const words = ["EVAL", settleScript.text, "1", key, ...args, lost ?? "", epoch ?? ""];
+  const words = ["EVAL", settleScript.text, "1", key, ...args, lost ?? ""];
   await migrate(store, key);
   const [, history = ""] = (await store.sendCommand(words)) as readonly string[];
   return history;

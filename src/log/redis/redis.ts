@@ -41,7 +41,7 @@ const listedStreams = 256;
 export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
   const { clock = systemClock, maxWaitingBytes = defaultMaxWaitingBytes, pollMs = defaultPollMs } = options;
   const terms = redisTerms(options);
-  const servers = await Servers.open({ ...terms, clock, maxWaitingBytes, epoch: options.epoch });
+  const servers = await Servers.open({ ...terms, clock, maxWaitingBytes });
   const listeners = bells(options.onBug);
   const streams = new StreamCalls(servers);
   const index = new IndexCalls(servers);

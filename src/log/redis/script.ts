@@ -29,7 +29,7 @@ local epoch, first, head, acked, dead = unpack(redis.call('HMGET', KEYS[1], 'epo
 if epoch and epoch ~= ARGV[1] then
   local node, gen = string.match(epoch, '^(.-)%.(%d+)%.')
   local ownNode, ownGen = string.match(ARGV[1], '^(.-)%.(%d+)%.')
-  if node and node == (ownNode or node) and tonumber(gen) > tonumber(ownGen or '0') then return {'stale'} end
+  if node == ownNode and tonumber(gen) > tonumber(ownGen) then return {'stale'} end
   for _, run in ipairs(redis.call('ZRANGE', p .. 'living', 0, -1)) do
     redis.call('HINCRBY', p .. 'r:' .. run, 'fence', '4294967296')
   end

@@ -20,8 +20,6 @@ import type { Terms } from "./terms.ts";
 export interface ServersTerms extends Terms {
   readonly clock: Clock;
   readonly maxWaitingBytes: number;
-  /** Of the store that an empty one is filled from. */
-  readonly epoch: string | undefined;
 }
 
 /** How often a call follows a slot that moves. */
@@ -104,6 +102,13 @@ export class Servers {
         line = await this.#follow(error).line(role);
       }
     }
+  }
+
+  /** A line to each. Fails: `LogUnavailable`. */
+  masters(): Promise<readonly Line[]> {
+    return Promise.all(
+      [...new Set(this.#isCluster ? this.#slots : this.#nodes.values())].map((node) => node.line("write")),
+    );
   }
 
   /** A slot is elsewhere. */
@@ -223,11 +228,11 @@ export class Servers {
   }
 
   async #settle(node: Node, own: RawConnection, facts: ServerFacts): Promise<string> {
-    const { clock, epoch } = this.#terms;
+    const { clock } = this.#terms;
     const key = this.keys.store;
     const where = this.#nodeOf(key);
     const ask = (store: RawConnection): Promise<string> =>
-      settle({ store, key, node: node.id, facts, lost: this.#lost, epoch, random: clock.random });
+      settle({ store, key, node: node.id, facts, lost: this.#lost, random: clock.random });
     return where === undefined || where === node ? ask(own) : this.#once(where.url, ask);
   }
 }

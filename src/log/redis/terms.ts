@@ -20,11 +20,6 @@ export interface RedisLogOptions {
   readonly durability?: "aof" | "none" | undefined;
   /** Writes that wait for the server; beyond it they are refused at once. Units: bytes. Default 64 MiB. */
   readonly maxWaitingBytes?: number | undefined;
-  /**
-   * The epoch of the store that this one is filled from, while it is empty: who has a cursor there goes on with it here.
-   * Default: one of its own.
-   */
-  readonly epoch?: string | undefined;
   /** How often followed streams are looked at besides their bells. Units: ms. Default 5,000. */
   readonly pollMs?: number | undefined;
   /** Hears what a listener of `watch` threw. Default: a process warning. */
@@ -45,7 +40,7 @@ export interface Terms {
 }
 
 /** A handshake and a few questions: less than a call that waits, but never too short for a busy machine. */
-const minConnectMs = 2_000;
+const minConnectMs = 3_000;
 
 const defaultWaitMs = 1_000;
 const defaultCallMs = 2_000;

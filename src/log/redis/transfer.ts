@@ -46,11 +46,13 @@ export async function openRedisTransfer(url: string, clock: Clock = systemClock)
 
   async function* kinds(): AsyncIterable<string> {
     const [before, behind] = [`${terms.name}:{documents:`, "}:values"];
-    for (let from = "0", isFirst = true; isFirst || from !== "0"; isFirst = false) {
-      const answer = await ask(keys.store, "SCAN", from, "MATCH", `${before}*${behind}`, "COUNT", "1000");
-      const [next, found] = answer as [string, readonly string[]];
-      for (const key of found) yield decodeURIComponent(key.slice(before.length, -behind.length));
-      from = next;
+    for (const line of await servers.masters()) {
+      for (let from = "0", isFirst = true; isFirst || from !== "0"; isFirst = false) {
+        const answer = await line.ask(["SCAN", from, "MATCH", `${before}*${behind}`, "COUNT", "1000"]);
+        const [next, found] = answer as [string, readonly string[]];
+        for (const key of found) yield decodeURIComponent(key.slice(before.length, -behind.length));
+        from = next;
+      }
     }
   }
 

@@ -1,6 +1,5 @@
 /** What a Redis server keeps, what it may have lost, and how the epoch says so (L6; FAULTS 45). */
 import { describe, expect, it } from "vitest";
-import { asEpoch } from "../../../protocol/ids.ts";
 import type { EventLog } from "../../../src/log/event-log.ts";
 import { checkRedis, planRedisMigrations } from "../../../src/log/redis/index.ts";
 import {
@@ -79,19 +78,6 @@ describe("a Redis server", () => {
     await redis.ask("XSETID", `${name}:{4%3Aacme%3Aalice}:x`, "1-0");
     expect(await again(() => log.append(notice(alice, "d")))).toMatchObject({ kind: "appended", offset: 2 });
     expect((await log.position(alice)).epoch).not.toBe(epoch);
-  });
-
-  it("takes the epoch of the store that it is filled from, while it is empty, and keeps it", async () => {
-    await using redis = await RedisServer.start({ appendfsync: "always" });
-    const name = freshName();
-    const epoch = asEpoch("of-another-store");
-    const log = await openLog(redis.url, name, { epoch });
-    expect(await write(log, notice(alice, "a"))).toMatchObject({ epoch, offset: 1 });
-    expect((await (await openLog(redis.url, name)).position(alice)).epoch).toBe(epoch);
-    expect((await (await openLog(redis.url, name, { epoch: "another" })).position(alice)).epoch).toBe(epoch);
-    await redis.kill();
-    await redis.restart();
-    expect((await again(() => log.position(alice))).epoch).toBe(epoch);
   });
 
   it("is refused as a store of a newer release", async () => {

@@ -88,7 +88,7 @@ describe("a Redis log", () => {
     for (const one of await Promise.allSettled(late))
       expect(one).toMatchObject({ status: "rejected", reason: { _tag: "LogUnavailable" } });
     await expect(log.append(notice(bob, "a"))).rejects.toMatchObject({ _tag: "LogUnavailable" });
-    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(performance.now() - startMs).toBeLessThan(12_000);
     own.resume();
     const settled = await eventually(() => log.append(next(1, [keyed("k")], { fence: 1 })));
     expect(["appended", "key_known", "fenced"]).toContain(settled.kind);
