@@ -13,6 +13,7 @@ import { AlertCarrier } from "../telemetry/alert-carrier.ts";
 import { AlertKeep } from "../telemetry/alert-keep.ts";
 import { AlertWatch } from "../telemetry/alert-watch.ts";
 import type { AlertSink, Alerts } from "../telemetry/alerts.ts";
+import { SharedAlerts } from "../telemetry/shared-alerts.ts";
 import type { Breakers } from "./breakers.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FacadeCalls } from "./facade-calls.ts";
@@ -59,6 +60,8 @@ export class Lookout {
   private readonly watch: AlertWatch;
   private readonly ledger: LedgerWatch;
   private readonly openCalls: OpenCalls;
+  /** Where other nodes share the log. */
+  private readonly shared: SharedAlerts | undefined;
 
   constructor(terms: LookoutTerms) {
     this.terms = terms;
@@ -70,12 +73,23 @@ export class Lookout {
     });
     const carrierOf = (sink: (typeof alertSinks)[number]): AlertCarrier =>
       new AlertCarrier({ sink: gated(sink), breaker: breakers.of("system-alert"), deadlines, journal });
+    const carriers = alertSinks.map(carrierOf);
+    if (log.isShared)
+      this.shared = new SharedAlerts({
+        ...{ log, clock, deadlines, journal },
+        carry: (told) => {
+          for (const carrier of carriers) carrier.carry([told]);
+        },
+        isWaiting: (told) => carriers.some((carrier) => carrier.waiting().includes(told)),
+      });
     this.board = new AlertBoard({
       clock,
       deadlines,
       journal,
-      carriers: alertSinks.map(carrierOf),
-      keep: alertPlace && new AlertKeep(alertPlace, journal),
+      carriers,
+      // What the nodes share is kept where they share it.
+      keep: this.shared === undefined && alertPlace ? new AlertKeep(alertPlace, journal) : undefined,
+      shared: this.shared,
       also: given.alerts,
     });
     this.alerts = this.board;
@@ -88,6 +102,7 @@ export class Lookout {
   /** Begins to watch; until the wheel stops. */
   start(): void {
     this.ledger.start();
+    this.shared?.start();
     this.lookLater();
   }
 

@@ -9,6 +9,7 @@ import type { AlertCarrier } from "./alert-carrier.ts";
 import type { AlertKeep, KeptAlerts } from "./alert-keep.ts";
 import type { Alert, Alerts, ToldAlert } from "./alerts.ts";
 import type { Journal } from "./journal.ts";
+import type { SharedAlerts } from "./shared-alerts.ts";
 
 /** More than there are conditions; a caller that makes up names must not fill the memory. */
 const maxActive = 1_000;
@@ -23,6 +24,8 @@ export interface AlertBoardTerms {
   readonly carriers: readonly AlertCarrier[];
   /** Undefined: nothing outlives the process. */
   readonly keep?: AlertKeep | undefined;
+  /** Where other nodes share the log: decides who of them tells. Undefined: this process does. */
+  readonly shared?: Pick<SharedAlerts, "raise" | "resolve" | "taken"> | undefined;
   /** Hears of every alert, too: the application's own. */
   readonly also?: Alerts | undefined;
 }
@@ -45,7 +48,8 @@ export class AlertBoard implements Alerts {
 
   constructor(terms: AlertBoardTerms) {
     this.terms = terms;
-    const { keep } = terms;
+    const { keep, shared } = terms;
+    if (shared) for (const carrier of terms.carriers) carrier.onTaken = () => shared.taken();
     if (keep === undefined) return;
     this.early = [];
     // A log that does not answer must not keep alerts from being told.
@@ -67,7 +71,8 @@ export class AlertBoard implements Alerts {
     this.held.set(key, { told, isOld: false });
     const { name, severity, summary, labels } = alert;
     this.terms.journal.write(severity === "critical" ? "error" : "warn", "alert.firing", { name, summary, labels });
-    this.tell(told);
+    if (this.terms.shared) this.terms.shared.raise(key, told);
+    else this.tell(told);
   }
 
   resolve(name: string, labels?: Alert["labels"]): void {
@@ -79,7 +84,8 @@ export class AlertBoard implements Alerts {
     this.held.delete(key);
     this.isFull = false;
     this.terms.journal.write("info", "alert.resolved", { name, labels, startedAt: known.told.startedAt });
-    this.tell({ ...known.told, state: "resolved", endedAt: this.timeText() });
+    if (this.terms.shared) this.terms.shared.resolve(key);
+    else this.tell({ ...known.told, state: "resolved", endedAt: this.timeText() });
   }
 
   /** What holds now, oldest first. */
