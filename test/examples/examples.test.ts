@@ -3,10 +3,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { MailServer } from "../fallback/support/mail-server.ts";
 import { Example } from "../support/example.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
 const maxLines = 60;
+/** An example, and a database server before it. */
+const withServerMs = 60_000;
 
 /** Events as the examples print them: a number, a type, the data. */
 const typesOf = (lines: readonly string[]) => lines.flatMap((line) => /^\d+ ([a-z_]+) \{/.exec(line)?.slice(1) ?? []);
@@ -109,6 +112,18 @@ describe("the examples", () => {
       "forged: 401",
     ]);
   });
+
+  it(
+    "publish-in-a-transaction: what is rolled back is never seen, what is committed is",
+    async () => {
+      await using database = await PostgresServer.start();
+      expect(await Example.run("publish-in-a-transaction", { DATABASE_URL: await database.database() })).toEqual([
+        'x.order_paid {"orderId":"order 2"}',
+        'x.receipt {"orderId":"order 2"}',
+      ]);
+    },
+    withServerMs,
+  );
 
   it("email-when-away: who is away gets one mail, and who reads along gets none", async () => {
     const mail = await MailServer.open();

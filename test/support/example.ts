@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { mainFile, stablePort } from "./built-server.ts";
 
 const examples = fileURLToPath(new URL("../../examples", import.meta.url));
-const exitTimeoutMs = 15_000;
+const exitTimeoutMs = 30_000;
 
 export class Example {
   readonly port: number;
