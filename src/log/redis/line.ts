@@ -111,10 +111,15 @@ export class Line {
     if (this.#isWatched || oldest === undefined || !this.#isOpen) return;
     this.#isWatched = true;
     this.#clock.after(oldest + this.#callMs - this.#clock.mono(), () => {
-      this.#isWatched = false;
-      const [waiting] = this.#sentMono;
-      if (waiting !== undefined && waiting + this.#callMs <= this.#clock.mono()) this.close();
-      else this.#watch();
+      // What came while this process was busy is read first: timers are called before sockets are looked at.
+      this.#clock.after(0, () => this.#judge());
     });
+  }
+
+  #judge(): void {
+    this.#isWatched = false;
+    const [waiting] = this.#sentMono;
+    if (waiting !== undefined && waiting + this.#callMs <= this.#clock.mono()) this.close();
+    else this.#watch();
   }
 }
