@@ -93,9 +93,15 @@ async function connectTo<Learned>(
   };
   client.on("error", ended);
   client.on("end", ended);
-  const query: Query = async <Row>({ name, text, values }: Statement) =>
-    (await client.query({ text, values: [...(values ?? [])], types: parsers(client), ...(name && { name }) }))
-      .rows as Row[];
+  const ask = async ({ name, text, values }: Statement): Promise<unknown[]> =>
+    (await client.query({ text, values: [...(values ?? [])], types: parsers(client), ...(name && { name }) })).rows;
+  let last: Promise<unknown> = Promise.resolve();
+  // One after the other: a driver of the next version keeps no line of them.
+  const query: Query = <Row>(statement: Statement) => {
+    const mine = last.then(() => ask(statement));
+    last = mine.catch(() => {});
+    return mine as Promise<Row[]>;
+  };
   const end = (how?: "cut"): void => {
     void client.end().catch(() => {});
     if (how === "cut") client.connection.stream.destroy();
