@@ -7,6 +7,7 @@ import { setTimeout as rest } from "node:timers/promises";
 import type { ClusterUse } from "../cluster/measure-cluster.ts";
 import { difference, figuresOf, startNodes, useOf } from "../cluster/measure-cluster.ts";
 import type { StoreUnderTest } from "../stores/store-under-test.ts";
+import type { ProcessFigures } from "../wire/control.ts";
 import type { Load } from "../wire/load.ts";
 import { openLoad } from "../wire/load.ts";
 import type { ServerProcess } from "../wire/server-process.ts";
@@ -15,10 +16,10 @@ import type { Activity, StoreCosts, Use } from "./costs.ts";
 
 const connections = 1_000;
 const speakers = 64;
-const batches = 100;
+const batches = 60;
 /** Between two events of one speaker: little waits together, as in life. */
-const everyMs = 60;
-const slowRuns = { runsPerSecond: 25, seconds: 12, secondsPerRun: 2 };
+const everyMs = 120;
+const slowRuns = { runsPerSecond: 10, seconds: 12, secondsPerRun: 2 };
 const livingRuns = 500;
 const heartbeatMs = 2_000;
 const idleSeconds = 8;
@@ -63,10 +64,11 @@ async function used(
   return { ...difference(await useOf(store, nodes), before), seconds };
 }
 
-async function rssOf(node: ServerProcess): Promise<number> {
+/** After a collection. Of one more the heap says more than the pages: those that are free are used first. */
+async function memoryOf(node: ServerProcess): Promise<{ readonly rssBytes: number; readonly heapBytes: number }> {
   const memory = node.control.hear("memory");
   node.control.order({ do: "memory" });
-  return (await memory).rssBytes;
+  return await memory;
 }
 
 /** Deltas of open runs, paced; until all have arrived at `load`, where there is one. */
@@ -121,13 +123,13 @@ export async function measureCosts(store: StoreUnderTest, say: (line: string) =>
     const pause = (use: ClusterUse & { seconds: number }, count: number): Use =>
       without(perOne(use, count), uses.node, (use.seconds * nodes.length) / count);
 
-    const nodeBytes = await rssOf(here);
+    const alone = await memoryOf(here);
     let load: Load | undefined;
     const connecting = await used(cluster, async () => {
       load = await openLoad("runcast", [here], userNames(connections, "idle"), 1);
     });
     note("connect", pause(connecting, connections));
-    const connectedBytes = await rssOf(here);
+    const connected = await memoryOf(here);
     const holding = await used(cluster, () => rest(idleSeconds * 1_000));
     load?.close();
     const held = pause(holding, connections * holding.seconds);
@@ -173,9 +175,9 @@ export async function measureCosts(store: StoreUnderTest, say: (line: string) =>
     note("replay", without(pause(replaying, replayed), uses.connect, away.length / replayed));
 
     const living = userNames(livingRuns, "living");
-    const beforeRuns = await rssOf(here);
+    const beforeRuns = await memoryOf(here);
     await open(here, living);
-    const afterRuns = await rssOf(here);
+    const afterRuns = await memoryOf(here);
     const [hereBefore, thereBefore] = [await figuresOf(here), there && (await figuresOf(there))];
     const waiting = await used(cluster, () => rest(livingSeconds * 1_000));
     const [hereAfter, thereAfter] = [await figuresOf(here), there && (await figuresOf(there))];
@@ -183,21 +185,32 @@ export async function measureCosts(store: StoreUnderTest, say: (line: string) =>
     const lived = pause(waiting, runSeconds);
     const cpu = (after = 0, before = 0): number =>
       Math.max(0, ((after - before) * microsPerSecond - uses.node.nodeMicros * waiting.seconds) / runSeconds);
-    const sweptMicros = cpu(thereAfter?.cpuSeconds, thereBefore?.cpuSeconds);
-    const sweptBytes = (thereAfter?.store.inBytes ?? 0) - (thereBefore?.store.inBytes ?? 0);
-    note("lease", { ...lived, nodeMicros: cpu(hereAfter.cpuSeconds, hereBefore.cpuSeconds) });
-    note("sweep", {
-      ...none,
-      nodeMicros: there ? sweptMicros : 0,
-      storeBytes: Math.max(0, sweptBytes / runSeconds - uses.node.storeBytes / livingRuns),
-    });
+    const storeBytesOf = (after?: ProcessFigures, before?: ProcessFigures): number => {
+      const all = ({ store: { inBytes, outBytes } }: ProcessFigures): number => inBytes + outBytes;
+      const bytes = after === undefined || before === undefined ? 0 : all(after) - all(before);
+      return Math.max(0, bytes - uses.node.storeBytes * waiting.seconds) / runSeconds;
+    };
+    const sweepBytes = storeBytesOf(thereAfter, thereBefore);
+    // Both nodes sweep, one also renews. Of what the store does each has the part that it has of the bytes.
+    const part = lived.storeBytes > 0 ? Math.min(sweepBytes / lived.storeBytes, 1 / nodes.length) : 0;
+    const swept: Use = {
+      nodeMicros: cpu(thereAfter?.cpuSeconds, thereBefore?.cpuSeconds),
+      storeMicros: lived.storeMicros * part,
+      storeOperations: lived.storeOperations * part,
+      storeBytes: sweepBytes,
+      clientBytes: 0,
+    };
+    note("sweep", swept);
+    const renewed = without({ ...lived, nodeMicros: cpu(hereAfter.cpuSeconds, hereBefore.cpuSeconds) }, swept, 1);
+    // The node itself sweeps, too: its own CPU has that in it.
+    note("lease", { ...renewed, nodeMicros: renewed.nodeMicros + swept.nodeMicros });
     return {
       label: store.label,
       uses,
       memory: {
-        nodeMib: nodeBytes / mebibyte,
-        connectionKib: (connectedBytes - nodeBytes) / kibibyte / connections,
-        runKib: Math.max(0, afterRuns - beforeRuns) / kibibyte / livingRuns,
+        nodeMib: alone.rssBytes / mebibyte,
+        connectionKib: (connected.heapBytes - alone.heapBytes) / kibibyte / connections,
+        runKib: Math.max(0, afterRuns.heapBytes - beforeRuns.heapBytes) / kibibyte / livingRuns,
       },
       storedBytesPerEvent:
         ((await store.storedBytes()) - storedBefore) / (events * (there ? 3 : 2) + runs * eventsPerRun),

@@ -17,8 +17,9 @@ describe("a connection to PostgreSQL", () => {
     const log = await openPostgresLog({ url: await server.database() });
     // All listen on the one connection for bells.
     const streams = Array.from({ length: 20 }, (_, index) => streamKey(asTenantId("t"), asUserId(`user-${index}`)));
-    const unfollow = await Promise.all(streams.map((stream) => log.follow?.(stream)));
-    for (const stop of unfollow) stop?.();
+    const { follow } = log;
+    if (follow === undefined) throw new Error("a shared log is followed");
+    for (const stop of await Promise.all(streams.map((stream) => follow(stream)))) stop();
     await log.close();
     // Warnings are told in a later turn.
     await new Promise((resolve) => setImmediate(resolve));
