@@ -26,7 +26,8 @@ const apiKeySetting = [
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const mainFile = join(root, "dist/src/cli/main.js");
-const startTimeoutMs = 15_000;
+/** On a machine with other work. */
+const startTimeoutMs = 30_000;
 const exitTimeoutMs = 15_000;
 /** Below the ports that the kernel gives to outgoing connections: nobody takes it while the server is down. */
 const firstStablePort = 20_000;

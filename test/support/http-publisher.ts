@@ -2,7 +2,7 @@
  * A runner that publishes over HTTP and does what the contract asks of it: every event has a key, and a call whose
  * outcome is unknown is settled by repeating it with the same keys until it is answered.
  */
-import type { PublishAnswer, StartRunAnswer } from "../../protocol/http.ts";
+import type { ClaimAnswer, PublishAnswer, StartRunAnswer } from "../../protocol/http.ts";
 import { apiKeys } from "./built-server.ts";
 
 export interface SaidEvent {
@@ -64,6 +64,11 @@ export class HttpPublisher {
     this.duplicates += answer.duplicates;
     for (const { key } of events) this.acknowledged.push({ runId: run.runId, key });
     return answer;
+  }
+
+  /** Takes a run over. One that is repeated takes it over once more. */
+  claim(runId: string): Promise<ClaimAnswer> {
+    return this.settle<ClaimAnswer>(`/v1/runs/${runId}/claim`, {});
   }
 
   private async settle<Answer>(path: string, body: unknown): Promise<Answer> {

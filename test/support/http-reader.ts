@@ -16,6 +16,8 @@ export interface HttpCall {
   /** Text and bytes as they are, all else as JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** How long the answer may take. Default: as long as it likes. */
+  readonly timeoutMs?: number;
 }
 
 function parsed(text: string): HttpAnswer["body"] {
@@ -27,11 +29,16 @@ function parsed(text: string): HttpAnswer["body"] {
 }
 
 /** One call; `path` begins with the method, as in `GET /v1/runs`. */
-export async function call(url: string, path: string, { as, body, headers }: HttpCall = {}): Promise<HttpAnswer> {
+export async function call(
+  url: string,
+  path: string,
+  { as, body, headers, timeoutMs }: HttpCall = {},
+): Promise<HttpAnswer> {
   const [method = "GET", target = "/"] = path.split(" ");
   const response = await fetch(`${url}${target}`, {
     method,
     redirect: "manual",
+    ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
     headers: { ...(as !== undefined && { authorization: `Bearer ${as}` }), ...headers },
     ...(body !== undefined && {
       body: typeof body === "string" || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body),

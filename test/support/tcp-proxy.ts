@@ -49,6 +49,11 @@ export class Link {
     });
   }
 
+  /** By which the server knows the connection. */
+  get port(): number {
+    return this.#server.localPort ?? 0;
+  }
+
   /** A black hole: nothing passes any more, and nobody is told. */
   hold(direction: Direction = "both"): void {
     if (direction !== "down") this.up.hold();
