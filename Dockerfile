@@ -12,9 +12,12 @@ RUN npm run build
 FROM ${NODE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The optional packages of stores and channels at the versions that the tests ran with.
-RUN npm ci --omit=dev --no-audit --no-fund \
-  && npm install --no-save --omit=dev --no-audit --no-fund $(node -p "const { packages } = JSON.parse(require('fs').readFileSync('package-lock.json')); ['pg', 'redis', 'nodemailer', 'web-push'].map((name) => name + '@' + packages['node_modules/' + name].version).join(' ')")
+RUN npm ci --omit=dev --no-audit --no-fund
+# The optional packages of stores and channels, at the versions that the tests ran with. npm leaves out, named or not, what is
+# meant for development or for others to bring, so those lists go first.
+RUN optional=$(node -p "const { packages } = JSON.parse(require('fs').readFileSync('package-lock.json')); ['pg', 'redis', 'nodemailer', 'web-push'].map((name) => name + '@' + packages['node_modules/' + name].version).join(' ')") \
+  && npm pkg delete devDependencies peerDependencies peerDependenciesMeta \
+  && npm install --no-save --no-package-lock --no-audit --no-fund $optional
 
 FROM ${NODE}
 LABEL org.opencontainers.image.title="Runcast" \
