@@ -64,7 +64,7 @@ export const migrateCommand: Command = {
   maxPositionals: 0,
   flags: {
     from: { value: "<url>", about: "the store that is: sqlite:<file>, postgres://… or redis://… (required)" },
-    to: { value: "<url>", about: "the store that is to be: postgres://… or redis://… (required)" },
+    to: { value: "<url>", about: "the store that is to be: sqlite:<file>, postgres://… or redis://… (required)" },
     "dry-run": { about: "say what would be copied, and which schema the target would get; change nothing" },
   },
   examples: [

@@ -26,10 +26,7 @@ export async function openTarget(store: StoreSetting): Promise<LogTarget> {
     case "memory":
       throw new InvalidConfig({ setting: "to", message: "cannot be memory:, which is gone with its process" });
     case "sqlite":
-      throw new InvalidConfig({
-        setting: "to",
-        message: "cannot be a SQLite file; right is postgres://… or redis://…",
-      });
+      return (await import("./sqlite-transfer.ts")).openSqliteTarget(store.file);
     case "postgres":
       return (await import("./postgres/transfer.ts")).openPostgresTransfer(store.url);
     case "redis":

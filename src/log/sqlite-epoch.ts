@@ -49,14 +49,17 @@ export class EpochMark {
   #unsyncedBoot = "";
   #sealedAtMs = systemClock.mono();
 
-  /** `row` is the newest row in the store. What is written is in an order that a kill at any point leaves right. */
-  constructor(path: string, database: DatabaseSync, row: number, identify = fileIdentity) {
+  /**
+   * `row` is the newest row in the store. What is written is in an order that a kill at any point leaves right. `adopted`:
+   * the epoch of the store that was moved into this one.
+   */
+  constructor(path: string, database: DatabaseSync, row: number, identify = fileIdentity, adopted?: Epoch) {
     const known = readMeta(database);
     const before = MarkFile.read(markPath(path), identify);
     const mark = before && parsed(before.text);
     const sealed = known?.seals.length === 0 || known?.seals.includes(before?.identity ?? "") === true;
     const isSame = known !== undefined && mark !== undefined && sealed && isAsFar(known, row, mark);
-    this.epoch = isSame ? known.epoch : newEpoch();
+    this.epoch = adopted ?? (isSame ? known.epoch : newEpoch());
     this.#path = path;
     this.#identify = identify;
     this.#generation = Math.max(known?.generation ?? 0, mark?.generation ?? 0) + 1;

@@ -4,9 +4,10 @@
  */
 import { asEpoch, type Offset, type StreamKey } from "../../../protocol/ids.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
-import { packChunk, unpackChunk } from "../chunk.ts";
+import { unpackChunk } from "../chunk.ts";
 import type { StoredDocument } from "../documents.ts";
-import { coverOf, type Kept } from "../merged-delta.ts";
+import type { Kept } from "../merged-delta.ts";
+import { repackedChunks } from "../repacked-chunks.ts";
 import { type LogTarget, markKey, markKind, type StreamBook } from "../transfer.ts";
 import { bookRows, readBook } from "./book.ts";
 import { checksum } from "./checksums.ts";
@@ -175,44 +176,14 @@ function transferOf(connection: Connection, schema: string): LogTarget {
 /** A field that is undefined is a column that is null. */
 const nullOf = (_name: string, value: unknown): unknown => (value === undefined ? null : value);
 
-/** Chunks of neighbours of one run, as an append or a compaction would leave them. */
 function eventRows({ stream, runs }: StreamBook, page: readonly Kept[]): object[] {
   const runAt = new Map(runs.map(({ record }) => [record.runId, record.firstOffset]));
-  const rows: object[] = [];
-  for (let from = 0; from < page.length; ) {
-    const upto = neighboursUpto(page, from);
-    const together = page.slice(from, upto);
-    const events = together.map(({ event }) => event);
-    const cuts = together.map((kept) => kept.cuts);
-    for (let at = 0; at < events.length; ) {
-      const { count, meta, data } = packChunk(events, at, cuts);
-      const [first, last] = [events[at], events[at + count - 1]];
-      if (first === undefined || last === undefined) break;
-      const cover = coverOf(cuts[at]);
-      const firstOffset = first.offset + 1 - cover;
-      const firstSeq = first.seq === undefined ? undefined : first.seq + 1 - cover;
-      const { runId } = first;
-      rows.push({
-        ...{ stream, first_offset: firstOffset, last_offset: last.offset, run_id: runId ?? null },
-        ...{ run: runId === undefined ? null : (runAt.get(runId) ?? null), first_seq: firstSeq ?? null },
-        ...{ time: last.time, units: data.length, meta, data },
-        crc: checksum(stream, { firstOffset, runId, firstSeq, meta, data }, last.offset),
-      });
-      at += count;
-    }
-    from = upto;
-  }
-  return rows;
-}
-
-/** Where the next event is another's, or not the next one. */
-function neighboursUpto(page: readonly Kept[], from: number): number {
-  let at = from + 1;
-  for (; at < page.length; at += 1) {
-    const [before, next] = [page[at - 1], page[at]];
-    if (before === undefined || next === undefined) break;
-    const isNext = next.event.offset - coverOf(next.cuts) === before.event.offset;
-    if (!isNext || next.event.runId !== before.event.runId) break;
-  }
-  return at;
+  return repackedChunks(page).map((chunk) => {
+    const { firstOffset, lastOffset, runId, firstSeq, time, meta, data } = chunk;
+    return {
+      ...{ stream, first_offset: firstOffset, last_offset: lastOffset, run_id: runId ?? null },
+      ...{ run: runId === undefined ? null : (runAt.get(runId) ?? null), first_seq: firstSeq ?? null },
+      ...{ time, units: data.length, meta, data, crc: checksum(stream, chunk, lastOffset) },
+    };
+  });
 }
