@@ -25,12 +25,15 @@ export interface RedisTerms {
 
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
+  /** By which servers of a cluster speak to each other. */
+  readonly busPort: number;
   readonly #folder: string;
   readonly #words: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, folder: string, words: readonly string[]) {
+  private constructor(port: number, busPort: number, folder: string, words: readonly string[]) {
     this.port = port;
+    this.busPort = busPort;
     this.#folder = folder;
     this.#words = words;
   }
@@ -40,11 +43,12 @@ export class RedisServer implements AsyncDisposable {
       throw new Error("redis-server is not installed: apt-get install redis-server");
     const words = [...more, ...(appendfsync ? ["--appendonly", "yes", "--appendfsync", appendfsync] : [])];
     if (replicaOf) words.push("--replicaof", "127.0.0.1", String(replicaOf.port));
-    if (isCluster) words.push("--cluster-enabled", "yes", "--cluster-port", String(await stablePort()));
+    const busPort = isCluster ? await stablePort() : 0;
+    if (isCluster) words.push("--cluster-enabled", "yes", "--cluster-port", String(busPort));
     // A killed server loses nothing of what it wrote to a file system in memory either, and does not wait for a disk.
     const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
     const folder = await mkdtemp(join(base, "runcast-redis-"));
-    const server = new RedisServer(await stablePort(), folder, words);
+    const server = new RedisServer(await stablePort(), busPort, folder, words);
     await server.restart();
     if (replicaOf)
       await eventually(async () => {
