@@ -100,8 +100,7 @@ export class Node {
       raw = connection;
       const history = await Promise.race([this.#settle(connection), late]);
       // Bells need no scripts.
-      const loaded = role === "hear" ? [] : scripts.map(({ text }) => connection.sendCommand(["SCRIPT", "LOAD", text]));
-      await Promise.race([Promise.all(loaded), late]);
+      if (role !== "hear") await Promise.race([load(connection), late]);
       const line = new Line(connection, history, { clock, callMs, maxBytes: maxWaitingBytes });
       if (this.#isClosed) {
         line.close();
@@ -124,4 +123,11 @@ export class Node {
     assertUsable(facts, this.#terms);
     return this.#terms.settle(this, connection, facts);
   }
+}
+
+/** So that what goes out together on the line is also done in that order. */
+async function load(connection: RawConnection): Promise<void> {
+  const known = await connection.sendCommand(["SCRIPT", "EXISTS", ...scripts.map(({ sha }) => sha)]);
+  const missing = scripts.filter((_, at) => !Array.isArray(known) || Number(known[at]) !== 1);
+  await Promise.all(missing.map(({ text }) => connection.sendCommand(["SCRIPT", "LOAD", text])));
 }

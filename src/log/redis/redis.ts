@@ -29,7 +29,6 @@ import { type RedisLogOptions, redisTerms } from "./terms.ts";
 import { Turns } from "./turns.ts";
 
 const defaultMaxWaitingBytes = 64 * 2 ** 20;
-const defaultPollMs = 5_000;
 const listedStreams = 256;
 
 /**
@@ -39,7 +38,7 @@ const listedStreams = 256;
  * server does not answer, is a replica, is still reading its data).
  */
 export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> {
-  const { clock = systemClock, maxWaitingBytes = defaultMaxWaitingBytes, pollMs = defaultPollMs } = options;
+  const { clock = systemClock, maxWaitingBytes = defaultMaxWaitingBytes } = options;
   const terms = redisTerms(options);
   const servers = await Servers.open({ ...terms, clock, maxWaitingBytes });
   const listeners = bells(options.onBug);
@@ -62,7 +61,7 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     replicated: (stream) => replication.reached(servers.keys.meta(stream)),
   });
   const position = (stream: StreamKey) => positionOf(streams, stream);
-  const follows = new Follows({ servers, listeners, position, clock, writer, pollMs });
+  const follows = new Follows({ servers, listeners, position, clock, writer, pollMs: terms.pollMs });
   let closing: Promise<void> | undefined;
   let running = 0;
   let onIdle: (() => void) | undefined;

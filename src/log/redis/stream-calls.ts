@@ -51,7 +51,8 @@ export class StreamCalls {
         ...args,
       ]);
       if (words[0] !== "stale" && words[0] !== "lost") return { epoch: epochOf(line.history), words };
-      if (words[0] === "lost") this.servers.lose(line.history);
+      // Older than the stream's once more: what named the histories is gone, and they are named anew.
+      if (words[0] === "lost" || tries > 0) this.servers.lose(line.history);
       else this.servers.drop();
     }
     throw unavailable("the Redis server's history has changed again and again");

@@ -5,7 +5,7 @@ import type { Clock } from "../../platform/clock.ts";
 export interface RedisLogOptions {
   /**
    * `redis://` or `rediss://[user[:password]@]host[:port][/database]`. Behind a `?`: `name`, `wait`, `wait_ms`, `call_ms`,
-   * `durability`, which are the options below. Of a cluster: any of its nodes.
+   * `poll_ms`, `durability`, which are the options below. Of a cluster: any of its nodes.
    */
   readonly url: string;
   /** Begins every key; several stores may live on one server. Default `runcast`. */
@@ -36,6 +36,7 @@ export interface Terms {
   readonly callMs: number;
   /** How long it may take until a connection is there and settled. */
   readonly connectMs: number;
+  readonly pollMs: number;
   readonly durability: "aof" | "none";
 }
 
@@ -44,9 +45,10 @@ const minConnectMs = 3_000;
 
 const defaultWaitMs = 1_000;
 const defaultCallMs = 2_000;
+const defaultPollMs = 5_000;
 const maxMs = 600_000;
 const maxReplicas = 100;
-const names = ["name", "wait", "wait_ms", "call_ms", "durability"];
+const names = ["name", "wait", "wait_ms", "call_ms", "poll_ms", "durability"];
 
 /** Fails: `InvalidConfig`. */
 export function redisTerms(options: RedisLogOptions): Terms {
@@ -76,6 +78,7 @@ export function redisTerms(options: RedisLogOptions): Terms {
     waitReplicas: number("wait", options.waitReplicas, 0, maxReplicas, 0),
     waitMs: number("wait_ms", options.waitMs, defaultWaitMs, maxMs, 1),
     callMs,
+    pollMs: number("poll_ms", options.pollMs, defaultPollMs, maxMs, 1),
     connectMs: Math.max(callMs, minConnectMs),
   };
 }
