@@ -49,15 +49,22 @@ const int8 = 20;
 /** Numbers of eight bytes are counters here, far below 2^53; all else comes as the text that it is. */
 const types = { getTypeParser: (oid: number) => (oid === int8 ? Number : undefined) };
 
+/** Which host took writes last: one that is silent costs a whole timeout, and each connection would pay it. */
+const lastHosts = new WeakMap<PostgresSettings, PostgresHost>();
+
 export async function connect<Learned>(
   make: Awaited<ReturnType<typeof postgresDriver>>,
   settings: PostgresSettings,
   enter: Enter<Learned>,
 ): Promise<BareConnection & Learned> {
   const failures: unknown[] = [];
-  for (const host of settings.hosts) {
+  const last = lastHosts.get(settings);
+  const others = settings.hosts.filter((host) => host !== last);
+  for (const host of last === undefined ? others : [last, ...others]) {
     try {
-      return await connectTo(make, host, settings, enter);
+      const connection = await connectTo(make, host, settings, enter);
+      lastHosts.set(settings, host);
+      return connection;
     } catch (cause) {
       failures.push(cause);
     }

@@ -58,7 +58,10 @@ async function expectWhole(log: EventLog, { acknowledged, failures }: ReturnType
   expect(failures.filter((tag) => tag !== "LogUnavailable" && tag !== "LogFull")).toEqual([]);
 }
 
-describe("a PostgreSQL log whose server fails", () => {
+/** Servers that start, stop and are promoted, on a machine that may be busy. */
+const timeout = 90_000;
+
+describe("a PostgreSQL log whose server fails", { timeout }, () => {
   it("loses nothing that it acknowledged, and settles by key what it did not: killed, stopped, paused, cut", async () => {
     await using server = await PostgresServer.start();
     await using proxy = await TcpProxy.listen(`http://127.0.0.1:${server.port}`);
@@ -148,6 +151,17 @@ describe("a PostgreSQL log whose server fails", () => {
     await primary.restart();
     expect((await eventually(() => single.position(bob))).epoch).toBe(before);
     await Promise.all([log.close(), second.close(), single.close()]);
+  });
+
+  it("waits for a silent host once, not with every connection", async () => {
+    await using server = await PostgresServer.start();
+    await using proxy = await TcpProxy.listen(`http://127.0.0.1:${server.port}`);
+    proxy.plan = () => ({ line: { delayMs: 600_000 } });
+    const hosts = `${new URL(proxy.url).host},127.0.0.1:${server.port}`;
+    const log = await openPostgresLog({ url: `postgres://postgres@${hosts}/postgres?${impatient}` });
+    await Promise.all(Array.from({ length: 8 }, () => log.position(alice)));
+    expect(proxy.links.length).toBe(1);
+    await log.close();
   });
 
   it("writes nothing where the server has become read-only, and goes on when it is not any more", async () => {
