@@ -9,6 +9,7 @@ import type { DevMode } from "./auth/dev-mode.ts";
 import { devApiKey, devSecretFile, devUsers, openDevMode } from "./auth/dev-mode.ts";
 import type { JwtKey } from "./auth/jwt.ts";
 import type { Config } from "./config.ts";
+import { isSharedStore } from "./config-values.ts";
 import type { DemoServer } from "./demo/demo-server.ts";
 import { outletsOf } from "./fallback/from-config.ts";
 import type { GatewayOptions } from "./gateway/desk.ts";
@@ -127,7 +128,8 @@ export const startServer = Effect.fnUntraced(function* ({ config, journal, isDem
     clock,
     journal,
     onCommand: demo?.onCommand,
-    onOrphan: demo?.onOrphan,
+    // On a shared store they may be those of another node that lives: their leases say so when it does not.
+    onOrphan: isSharedStore(config.store) ? undefined : demo?.onOrphan,
   });
   demo?.begin(made.runcast);
 

@@ -167,3 +167,27 @@ describe(`a server of ${workers} workers (SEED=${seed})`, () => {
     taken.close();
   });
 });
+
+describe("the demo of a server with workers", () => {
+  it("says once what dev mode is, answers at whichever worker, and leaves the runs of others alone", async () => {
+    const options = {
+      dev: true,
+      args: ["--demo"],
+      env: { RUNCAST_STORE: `${redis.url}/?durability=none`, RUNCAST_SPOOL: "none", RUNCAST_WORKERS: "2" },
+    };
+    await using demo = await BuiltServer.start(options);
+    await eventually(() => demo.banner("demo token"));
+    expect(demo.stdout.match(/DEV MODE/g)).toHaveLength(1);
+    const alice = collect("alice", { url: demo.url, token: () => demo.banner("demo token"), from: "start" });
+    await alice.live();
+    await alice.client.send("What is 17 * 23?");
+    const types = (): string[] => alice.seen.map(({ type }) => type);
+    await eventually(() => expect(types()).toContain("agent_started"));
+    // Whose agent is not the first one's: what it finds unfinished lives.
+    await using other = await BuiltServer.start({ ...options, env: { ...options.env, RUNCAST_WORKERS: "1" } });
+    expect(other.url).not.toBe(demo.url);
+    await eventually(() => expect(types()).toContain("agent_completed"), rollPatienceMs);
+    expect(types()).not.toContain("agent_failed");
+    alice.client.close();
+  });
+});
