@@ -28,6 +28,8 @@ interface Followed {
   head: Offset;
 }
 
+/** Streams that are looked at together: in between, the server does what others wait for. */
+const lookedAtOnce = 256;
 /** How long a broken line is left alone. */
 const againMs = 200;
 
@@ -136,17 +138,21 @@ export class Follows {
   }
 
   async #look(streams: readonly StreamKey[], isRungAnyway: boolean): Promise<void> {
-    const { position } = this.#terms;
-    await Promise.all(
-      streams.map(async (stream) => {
-        const { epoch, head } = await position(stream);
-        const followed = this.#followed.get(stream);
-        if (followed === undefined) return;
-        const isNews = followed.epoch !== epoch || head > followed.head;
-        if (isRungAnyway || isNews) this.#ring(stream, epoch, head);
-        this.#note(stream, epoch, head);
-      }),
-    );
+    const failed: unknown[] = [];
+    for (let from = 0; from < streams.length; from += lookedAtOnce) {
+      const looks = streams.slice(from, from + lookedAtOnce).map((stream) => this.#lookAt(stream, isRungAnyway));
+      for (const look of await Promise.allSettled(looks)) if (look.status === "rejected") failed.push(look.reason);
+    }
+    if (failed.length > 0) throw failureOf(failed[0]);
+  }
+
+  async #lookAt(stream: StreamKey, isRungAnyway: boolean): Promise<void> {
+    const { epoch, head } = await this.#terms.position(stream);
+    const followed = this.#followed.get(stream);
+    if (followed === undefined) return;
+    const isNews = followed.epoch !== epoch || head > followed.head;
+    if (isRungAnyway || isNews) this.#ring(stream, epoch, head);
+    this.#note(stream, epoch, head);
   }
 
   #pollLater(): void {
