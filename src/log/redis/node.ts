@@ -22,13 +22,19 @@ export interface NodeTerms extends Terms {
   readonly settle: (node: Node, connection: RawConnection, facts: ServerFacts) => Promise<string>;
 }
 
+interface Settled {
+  readonly connection: RawConnection;
+  /** Of the server when it was settled. */
+  readonly facts: ServerFacts;
+}
+
 export class Node {
   readonly url: string;
   /** Its id in a cluster; `s`: it stands alone. */
   readonly id: string;
   readonly #terms: NodeTerms;
   readonly #lines = new Map<Role, Line>();
-  readonly #raws = new WeakMap<Line, RawConnection>();
+  readonly #settled = new WeakMap<Line, Settled>();
   readonly #opening = new Map<Role, Promise<Line>>();
   #isClosed = false;
 
@@ -56,18 +62,26 @@ export class Node {
     return opening;
   }
 
-  /** Lines whose server's history is not any more the one that they were settled on are given up. */
+  /** Lines whose server is not any more the one that they were settled on are given up. */
   async verify(): Promise<void> {
     await Promise.all(
       [...this.#lines.values()].map(async (line) => {
-        const raw = this.#raws.get(line);
-        if (!line.isOpen || raw === undefined) return;
+        const known = this.#settled.get(line);
+        if (!line.isOpen || known === undefined) return;
         // A line that answers nothing is given up by its own clock.
         await line.ask(["PING"]).catch(() => {});
-        const history = await this.#settle(raw).catch(() => undefined);
-        if (history !== line.history) line.close();
+        const facts = await serverFacts(known.connection).catch(() => undefined);
+        if (facts !== undefined && !(await this.#isStill(line, known, facts))) line.close();
       }),
     );
+  }
+
+  async #isStill(line: Line, { connection, facts: before }: Settled, facts: ServerFacts): Promise<boolean> {
+    if (facts.role !== "master") return false;
+    // It is the same server: nothing is asked of the one that has the store's own key, which may be away.
+    if (facts.runId === before.runId && facts.replicationId === before.replicationId) return true;
+    const history = await this.#terms.settle(this, connection, facts).catch(() => undefined);
+    return history === line.history;
   }
 
   drop(): void {
@@ -98,7 +112,7 @@ export class Node {
       );
       const connection = await Promise.race([dialed, late]);
       raw = connection;
-      const history = await Promise.race([this.#settle(connection), late]);
+      const { facts, history } = await Promise.race([this.#settle(connection), late]);
       // Bells need no scripts.
       if (role !== "hear") await Promise.race([load(connection), late]);
       const line = new Line(connection, history, { clock, callMs, maxBytes: maxWaitingBytes });
@@ -106,7 +120,7 @@ export class Node {
         line.close();
         throw logClosed();
       }
-      this.#raws.set(line, connection);
+      this.#settled.set(line, { connection, facts });
       this.#lines.set(role, line);
       return line;
     } catch (error) {
@@ -118,10 +132,10 @@ export class Node {
     }
   }
 
-  async #settle(connection: RawConnection): Promise<string> {
+  async #settle(connection: RawConnection): Promise<{ readonly facts: ServerFacts; readonly history: string }> {
     const facts = await serverFacts(connection);
     assertUsable(facts, this.#terms);
-    return this.#terms.settle(this, connection, facts);
+    return { facts, history: await this.#terms.settle(this, connection, facts) };
   }
 }
 

@@ -210,4 +210,16 @@ describe("a Redis server that fails over", () => {
     expect(answer).toMatchObject({ kind: "appended", offset: 2 });
     expect((await log.position(alice)).epoch).not.toBe(epoch);
   });
+
+  it("is noticed on a connection that nobody used meanwhile: a master that was a replica for a moment", async () => {
+    await using servers = await pair();
+    const { master, replica } = servers;
+    const name = freshName();
+    const log = await openLog(master.url, name, { pollMs: 50 });
+    const { epoch } = await write(log, notice(alice, "a"));
+    await reached(replica, name);
+    await master.ask("REPLICAOF", "127.0.0.1", String(replica.port));
+    await master.promote();
+    await eventually(async () => expect((await log.position(alice)).epoch).not.toBe(epoch));
+  });
 });
