@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { costsOf, measured } from "./measured.ts";
 import type { Population } from "./model.ts";
-import { population, predict } from "./model.ts";
+import { cellOf, population, predict } from "./model.ts";
 import { play } from "./simulation.ts";
 import { peopleOn, sharedStores } from "./tables.ts";
 
@@ -48,17 +48,25 @@ for (const name of names) {
   const found = predict(mine, costs);
   const seconds = numberOf("seconds", values.seconds);
   const storm = { atSecond: Math.floor(seconds / 2), overSeconds: numberOf("storm", values.storm) };
-  const played = play(mine, costs, { nodes: found.nodes, seconds, seed: numberOf("seed", values.seed), storm });
+  const played = play(cellOf(mine, found.cells), costs, {
+    nodes: found.nodes / found.cells,
+    seconds,
+    seed: numberOf("seed", values.seed),
+    storm,
+  });
   say(`${costs.label}, ${fixed(mine.users)} users`);
   say(`  connections ${fixed(found.connections)}, living runs ${fixed(found.livingRuns)}`);
   for (const [activity, rate] of Object.entries(found.perSecond)) say(`  ${activity.padEnd(10)} ${fixed(rate)}/s`);
+  say(`  cells ${found.cells}`);
   say(`  nodes ${found.nodes}: ${fixed(found.nodeCores)} cores busy, ${fixed(found.memoryGib)} GiB`);
   say(`  store servers ${found.stores}: ${fixed(found.storeCores)} cores busy, ${fixed(found.storedGib)} GiB kept`);
   say(
     `  store ${fixed(found.storeOperationsPerSecond)} operations/s, ${fixed(found.storeBytesPerSecond / mebibyte)} MiB/s`,
   );
   say(`  clients ${fixed(found.clientBytesPerSecond / mebibyte)} MiB/s`);
-  say(`  played ${fixed(seconds)} s: nodes ${fixed(played.nodeCores)} cores, store ${fixed(played.storeCores)} (mean)`);
+  say(
+    `  one cell played ${fixed(seconds)} s: nodes ${fixed(played.nodeCores)} cores, store ${fixed(played.storeCores)} (mean)`,
+  );
   say(
     `  busiest second: nodes ${fixed(played.peakNodeCores)} cores, store ${fixed(played.peakStoreCores)}, connects ${fixed(played.peakConnectsPerSecond)}`,
   );

@@ -59,8 +59,13 @@ const bytesPerGib = 1_073_741_824;
 /** Two: one may go. */
 const fewestNodes = 2;
 const maxSteps = 100;
+/** Each node looks at what all others do: with more, adding one brings less than it costs. */
+const mostNodes = 64;
+const maxCells = 2 ** 20;
 
 export interface Prediction {
+  /** Deployments that share nothing, each for its part of the users. All figures are of all of them. */
+  readonly cells: number;
   readonly nodes: number;
   readonly stores: number;
   readonly perSecond: Readonly<Record<Activity, number>>;
@@ -114,6 +119,7 @@ export function predictOn(people: Population, costs: StoreCosts, nodes: number):
   const storeCores = costOf(perSecond, costs, "storeMicros") / microsPerSecond;
   const events = people.users * people.runsPerUserPerDay * people.eventsPerRun * people.retentionDays;
   return {
+    cells: 1,
     nodes,
     stores: Math.max(1, Math.ceil(storeCores / (people.coresPerStore * people.plannedShare))),
     perSecond,
@@ -129,16 +135,50 @@ export function predictOn(people: Population, costs: StoreCosts, nodes: number):
   };
 }
 
-/** The fewest nodes that carry it: more nodes also cost more, each of them and together. */
-export function predict(people: Population, costs: StoreCosts): Prediction {
+/** The fewest nodes that carry it; undefined: it is too much for one deployment. */
+function predictOne(people: Population, costs: StoreCosts): Prediction | undefined {
   let nodes = fewestNodes;
   for (let step = 0; step < maxSteps; step += 1) {
     const { nodeCores, memoryGib } = predictOn(people, costs, nodes);
     const forCpu = Math.ceil(nodeCores / (people.coresPerNode * people.plannedShare));
     const forMemory = Math.ceil(memoryGib / (people.gibPerNode * people.plannedShare));
     const needed = Math.max(fewestNodes, forCpu, forMemory);
-    if (needed <= nodes) break;
+    if (needed <= nodes) return predictOn(people, costs, nodes);
+    if (needed > mostNodes) return undefined;
     nodes = needed;
   }
-  return predictOn(people, costs, nodes);
+  return undefined;
+}
+
+/** One of so many cells. */
+export const cellOf = (people: Population, cells: number): Population => ({ ...people, users: people.users / cells });
+
+/** In the fewest cells, by powers of two, of which each is a deployment that works. */
+export function predict(people: Population, costs: StoreCosts): Prediction {
+  for (let cells = 1; cells <= maxCells; cells *= 2) {
+    const one = predictOne(cellOf(people, cells), costs);
+    if (one !== undefined) return timesCells(one, cells);
+  }
+  throw new Error("one user is too much for a deployment of these nodes: give them more cores or memory");
+}
+
+function timesCells(one: Prediction, cells: number): Prediction {
+  const times = (value: number): number => value * cells;
+  return {
+    cells,
+    nodes: times(one.nodes),
+    stores: times(one.stores),
+    perSecond: Object.fromEntries(
+      activities.map((activity) => [activity, times(one.perSecond[activity])]),
+    ) as unknown as Prediction["perSecond"],
+    connections: times(one.connections),
+    livingRuns: times(one.livingRuns),
+    nodeCores: times(one.nodeCores),
+    storeCores: times(one.storeCores),
+    memoryGib: times(one.memoryGib),
+    storeOperationsPerSecond: times(one.storeOperationsPerSecond),
+    storeBytesPerSecond: times(one.storeBytesPerSecond),
+    clientBytesPerSecond: times(one.clientBytesPerSecond),
+    storedGib: times(one.storedGib),
+  };
 }

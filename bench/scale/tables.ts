@@ -3,7 +3,7 @@ import { table } from "../stores/markdown.ts";
 import type { Measured, StoreCosts, Use } from "./costs.ts";
 import { activities, meanings } from "./costs.ts";
 import type { Population, Prediction } from "./model.ts";
-import { population, predict } from "./model.ts";
+import { cellOf, population, predict } from "./model.ts";
 import { play } from "./simulation.ts";
 
 const kibibyte = 1_024;
@@ -52,6 +52,7 @@ const predictionRow = (users: number, label: string, found: Prediction): string[
   number(found.livingRuns),
   number(found.perSecond.append),
   number(found.perSecond.deliver),
+  String(found.cells),
   number(found.nodeCores),
   String(found.nodes),
   number(found.storeCores),
@@ -77,7 +78,17 @@ export function predictionTable(measured: Measured): string {
       predictionRow(users, costs.label, predict(peopleOn(name, { ...population, users }), costs)),
     ),
   );
-  const names = ["users", "store", "connections", "living runs", "events/s", "deliveries/s", "node cores", "nodes"];
+  const names = [
+    "users",
+    "store",
+    "connections",
+    "living runs",
+    "events/s",
+    "deliveries/s",
+    "cells",
+    "node cores",
+    "nodes",
+  ];
   const more = ["store cores", "store servers", "node memory GiB", "store operations/s", "store MiB/s", "client MiB/s"];
   return table([...names, ...more, "kept GiB"], rows);
 }
@@ -89,20 +100,33 @@ export function simulationTable(measured: Measured): string {
       const people = peopleOn(name, { ...population, users });
       const found = predict(people, costs);
       const storm = { atSecond: stormAt, overSeconds: stormSeconds };
-      const played = play(people, costs, { nodes: found.nodes, seconds: simulatedSeconds, seed, storm });
+      const { cells } = found;
+      const cell = {
+        nodes: found.nodes / cells,
+        nodeCores: found.nodeCores / cells,
+        storeCores: found.storeCores / cells,
+      };
+      const played = play(cellOf(people, cells), costs, { nodes: cell.nodes, seconds: simulatedSeconds, seed, storm });
       const off = (is: number, said: number): string => `${(((is - said) / said) * 100).toFixed(1)} %`;
       return [
         users.toLocaleString("en-US"),
         costs.label,
-        `${number(found.nodeCores)} / ${number(played.nodeCores)} (${off(played.nodeCores, found.nodeCores)})`,
-        `${number(found.storeCores)} / ${number(played.storeCores)} (${off(played.storeCores, found.storeCores)})`,
+        String(cells),
+        `${number(cell.nodeCores)} / ${number(played.nodeCores)} (${off(played.nodeCores, cell.nodeCores)})`,
+        `${number(cell.storeCores)} / ${number(played.storeCores)} (${off(played.storeCores, cell.storeCores)})`,
         number(played.peakNodeCores),
         number(played.peakStoreCores),
         number(played.peakConnectsPerSecond),
       ];
     }),
   );
-  const names = ["users", "store", "node cores: formula / simulation", "store cores: formula / simulation"];
+  const names = [
+    "users",
+    "store",
+    "cells",
+    "node cores of one: formula / simulation",
+    "store cores: formula / simulation",
+  ];
   return table([...names, "busiest second: node cores", "store cores", "connects/s"], rows);
 }
 

@@ -72,6 +72,13 @@ describe("the cost model", () => {
     expect(nodes * people.coresPerNode * people.plannedShare).toBeGreaterThanOrEqual(nodeCores);
   });
 
+  it("makes cells where more nodes would cost more than they bring", () => {
+    const found = predict({ ...people, users: 86_400_000 }, costs);
+    expect(found.cells).toBeGreaterThan(1);
+    expect(found.nodes / found.cells).toBeLessThanOrEqual(64);
+    expect(found.connections).toBeCloseTo(43_200_000, 3);
+  });
+
   it("agrees with its simulation on the mean, whatever the seed", () => {
     const said = predictOn(people, costs, 4);
     for (const seed of [1, 2, 3]) {
