@@ -71,7 +71,8 @@ export async function searchFleet({ kind, seed, nodes, endMono, say }: SearchOpt
   const random = seededRandom(seed);
   const sum: SearchFigures = { rounds: 0, events: 0, runs: 0, interrupted: 0, moves: 0, repeats: 0, faults: {} };
   await using fleet = await Fleet.start(kind, { nodes, random });
-  while (performance.now() < endMono) {
+  // One round at least.
+  while (sum.rounds === 0 || performance.now() < endMono) {
     const userIds = ["a", "b", "c"].map((name) => `${name}-${sum.rounds}`);
     const load = new FleetLoad(fleet, { userIds, kinds, random });
     const drawn: string[] = [];
