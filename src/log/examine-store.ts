@@ -15,7 +15,7 @@ export async function examineStore(store: StoreSetting, clock: Clock): Promise<r
       case "postgres":
         return await (await import("./postgres/examination.ts")).examinePostgres(store.url, clock);
       case "redis":
-        return await (await import("./redis/examination.ts")).examineRedis(store.url, clock);
+        return await (await import("./redis/examination.ts")).examineRedis(store.url);
     }
   } catch (cause) {
     if (cause instanceof InvalidConfig)

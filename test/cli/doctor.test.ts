@@ -146,20 +146,22 @@ describe("runcast doctor on Redis", () => {
     const found = await examined(redis.url);
     expect(found.code).toBe(0);
     expect(found.levels).toMatchObject({
-      ...{ "redis.version": "ok", "redis.role": "ok", "redis.appendonly": "ok", "redis.appendfsync": "ok" },
-      ...{ "redis.eviction": "ok", "redis.replicas": "ok", "redis.clock": "ok" },
+      ...{ "redis.version": "ok", "redis.role": "ok", "redis.aof": "ok", "redis.fsync": "ok" },
+      ...{ "redis.memory": "ok", "redis.replicas": "ok", "redis.clock": "ok" },
     });
     expect(await examined(`${redis.url}?wait=1`)).toMatchObject({ code: 1, levels: { "redis.replicas": "error" } });
   });
 
   it("refuses one that forgets or evicts, and warns of the last second", async () => {
-    await using forgetful = await RedisServer.start({ more: ["--maxmemory-policy", "allkeys-lru"] });
+    await using forgetful = await RedisServer.start({
+      more: ["--maxmemory-policy", "allkeys-lru", "--maxmemory", "100mb"],
+    });
     const found = await examined(forgetful.url);
-    expect(found).toMatchObject({ code: 1, levels: { "redis.appendonly": "error", "redis.eviction": "error" } });
+    expect(found).toMatchObject({ code: 1, levels: { "redis.aof": "error", "redis.memory": "error" } });
     const accepted = await examined(`${forgetful.url}?durability=none`);
-    expect(accepted.levels).toMatchObject({ "redis.appendonly": "warning" });
+    expect(accepted.levels).toMatchObject({ "redis.aof": "warning" });
     await using everysec = await RedisServer.start({ appendfsync: "everysec" });
-    expect(await examined(everysec.url)).toMatchObject({ code: 0, levels: { "redis.appendfsync": "warning" } });
+    expect(await examined(everysec.url)).toMatchObject({ code: 0, levels: { "redis.fsync": "warning" } });
   });
 
   it("warns where a failover may lose what was acknowledged, and refuses a replica", async () => {

@@ -1,4 +1,4 @@
-/** What an operator should know of a Redis server before events are entrusted to it: for `runcast doctor`. Writes nothing. */
+/** What an operator should know of a Redis server before events are entrusted to it: for `runcast doctor`, and for who asks from a program. Writes nothing. */
 import { systemClock } from "../../platform/clock.ts";
 import { dialer, type RawConnection } from "./dial.ts";
 import { failureOf, unavailable } from "./failure.ts";
@@ -6,13 +6,17 @@ import { minMajor, type ServerFacts, serverFacts } from "./identity.ts";
 import { keysOf } from "./keys.ts";
 import { type MigrationPlan, planOf } from "./schema.ts";
 import { addressed, slotRanges } from "./slot-map.ts";
-import { redisTerms, shownUrl } from "./terms.ts";
+import { clockFinding } from "../store-finding.ts";
+import { redisTerms, shownUrl, type Terms } from "./terms.ts";
+
+const msPerSecond = 1_000;
+const usPerMs = 1_000;
 
 export interface RedisFinding {
   /** `error`: the store does not open so. `warning`: it does, and may lose what the message says. */
   readonly level: "ok" | "warning" | "error";
   /** What was looked at. */
-  readonly about: "connection" | "version" | "role" | "aof" | "fsync" | "memory" | "replicas";
+  readonly about: "connection" | "version" | "role" | "aof" | "fsync" | "memory" | "replicas" | "clock";
   /** Of a cluster, each master has its own findings. Without user and password. */
   readonly server: string;
   readonly message: string;
@@ -24,10 +28,10 @@ export async function checkRedis(url: string): Promise<readonly RedisFinding[]> 
   try {
     return await onServer(url, async (connection) => {
       const facts = await serverFacts(connection);
-      if (!facts.isCluster) return findings(facts, shownUrl(terms.url), terms);
+      if (!facts.isCluster) return await examined(connection, facts, terms.url, terms);
       const masters = new Set((await slotRanges(connection, terms.url)).map((range) => range.url));
       const all = [...masters].map(async (master) =>
-        onServer(master, async (own) => findings(await serverFacts(own), shownUrl(master), terms)).catch(
+        onServer(master, async (own) => examined(own, await serverFacts(own), master, terms)).catch(
           (error: unknown) => [silent(master, error)],
         ),
       );
@@ -78,11 +82,22 @@ const silent = (url: string, error: unknown): RedisFinding => ({
   message: error instanceof Error ? error.message : String(error),
 });
 
-function findings(
+async function examined(
+  connection: RawConnection,
   facts: ServerFacts,
-  server: string,
-  { durability, waitReplicas }: ReturnType<typeof redisTerms>,
-): readonly RedisFinding[] {
+  url: string,
+  terms: Terms,
+): Promise<readonly RedisFinding[]> {
+  const server = shownUrl(url);
+  const askedMs = systemClock.now();
+  const [seconds, micros] = (await connection.sendCommand(["TIME"])) as readonly string[];
+  const theirsMs = Number(seconds) * msPerSecond + Number(micros) / usPerMs;
+  const { level, says, advice } = clockFinding("clock", theirsMs, (askedMs + systemClock.now()) / 2);
+  const message = advice === undefined ? says : `${says}; ${advice}`;
+  return [...findings(facts, server, terms), { level, about: "clock", server, message }];
+}
+
+function findings(facts: ServerFacts, server: string, { durability, waitReplicas }: Terms): readonly RedisFinding[] {
   const { config = {} } = facts;
   const one = (about: RedisFinding["about"], level: RedisFinding["level"], message: string): RedisFinding => ({
     ...{ level, about, server, message },

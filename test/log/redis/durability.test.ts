@@ -99,7 +99,7 @@ describe("a Redis server", () => {
     });
     const levels = async (query = ""): Promise<Record<string, string>> =>
       Object.fromEntries((await checkRedis(`${redis.url}${query}`)).map(({ about, level }) => [about, level]));
-    const fine = { version: "ok", role: "ok", aof: "ok" };
+    const fine = { version: "ok", role: "ok", aof: "ok", clock: "ok" };
     expect(await levels()).toEqual({ ...fine, fsync: "warning", memory: "warning", replicas: "ok" });
     await redis.ask("CONFIG", "SET", "maxmemory", "100mb", "appendfsync", "always");
     expect(await levels("?wait=1")).toEqual({ ...fine, fsync: "ok", memory: "error", replicas: "error" });
