@@ -4,7 +4,7 @@ import { withStores } from "../stores/bench-stores.ts";
 import { provenance } from "../stores/markdown.ts";
 import type { StoreCosts } from "./costs.ts";
 import { measureCosts } from "./measure-costs.ts";
-import { costTable } from "./tables.ts";
+import { costTable, memoryTable } from "./tables.ts";
 import { writeCosts } from "./measured.ts";
 
 export async function benchCosts({ stores: names, write, say }: BenchOptions): Promise<void> {
@@ -17,6 +17,7 @@ export async function benchCosts({ stores: names, write, say }: BenchOptions): P
       if (write) writeCosts(about, { [store.name]: all[store.name] as StoreCosts });
     }
     say(costTable({ about, stores: all }));
+    say(memoryTable({ about, stores: all }));
     if (write) say("now: node scripts/scale-table.ts");
   });
 }
