@@ -3,8 +3,7 @@
  * supervisor spawns their actors and writes for them; a user's newest connections win over the oldest.
  */
 import { circuitBreakerMachine } from "../../machines/circuit-breaker.ts";
-import type { Ending } from "../../machines/connection.ts";
-import { connectionMachine } from "../../machines/connection.ts";
+import { connectionMachine, type Ending } from "../../machines/connection.ts";
 import { deliveryMachine } from "../../machines/delivery.ts";
 import type { HelloFrame, StatusFrame } from "../../protocol/frames.ts";
 import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
