@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { asRunId, asTenantId, asUserId, defaultTenant, streamKey } from "../../../protocol/ids.ts";
 import { createRuncast } from "../../../src/make-runcast.ts";
@@ -163,19 +164,28 @@ describe("a transactional publish", () => {
     ]);
   });
 
-  it("takes a client of the package `postgres` as well: one that has `unsafe`", async () => {
-    await using client = await postgresClient(url);
-    const sql = { unsafe: async (text: string, values: never[]) => (await client.query(text, values)).rows };
-    await client.query("BEGIN");
+  it("takes the transaction of the package `postgres` as well", async () => {
+    const sql = postgres(url.replace(/\?.*$/, ""), { max: 1 });
     const body = { userId: "carol", tenantId: "other", type: "x.paid", data: { sum: 1 }, key: "k" };
-    const { offset } = await notifyIn(sql, body);
-    expect(await notifyIn(sql, body)).toEqual({ offset, isDuplicate: true });
-    await expect(notifyIn(sql, { ...body, data: { sum: 2 } })).rejects.toMatchObject({ _tag: "KeyConflict" });
-    await expect(notifyIn(sql, { ...body, data: { userId: "bob" }, key: "l" })).rejects.toMatchObject({
-      _tag: "Contaminated",
+    const run = await start();
+    await sql.begin(async (transaction) => {
+      const { offset } = await notifyIn(transaction, body);
+      expect(await notifyIn(transaction, body)).toEqual({ offset, isDuplicate: true });
+      await expect(notifyIn(transaction, { ...body, data: { sum: 2 } })).rejects.toMatchObject({ _tag: "KeyConflict" });
+      await expect(notifyIn(transaction, { ...body, data: { userId: "bob" }, key: "l" })).rejects.toMatchObject({
+        _tag: "Contaminated",
+      });
+      const events = [{ type: "agent_thinking", data: { thought: "é \u2028" } }];
+      await publishIn(transaction, { runId: run.runId, fence: run.fence, events });
     });
-    await client.query("COMMIT");
+    const refused = sql.begin(async (transaction) => {
+      await publishIn(transaction, { runId: run.runId, fence: run.fence, events: [{ type: "agent_completed" }] });
+      throw new Error("the card was refused");
+    });
+    await expect(refused).rejects.toThrow("the card was refused");
+    await sql.end();
     const carol = streamKey(asTenantId("other"), asUserId("carol"));
     expect((await reader.read(carol, 0, wide)).events).toMatchObject([{ type: "x.paid", data: '{"sum":1}' }]);
+    expect(await typesOf(run.runId)).toEqual(["agent_started", "agent_thinking"]);
   });
 });
