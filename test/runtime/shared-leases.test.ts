@@ -73,14 +73,16 @@ describe("a lease on several nodes", () => {
   });
 
   it("of a node that dies is judged by the others, which write one terminal (L2, L16)", async () => {
-    const { nodes, clock, log } = await nodesUnderTest(options, { count: 3 });
+    // Long enough for the last of them to find it before the first ends it.
+    const patienceMs = 60_000;
+    const { nodes, clock, log } = await nodesUnderTest({ leaseMs, graceMs: patienceMs }, { count: 3 });
     const [first, second, third] = nodes;
     const tabs = [await second.connect("alice", { from: "start" }), await third?.connect("alice", { from: "start" })];
     const { runId } = await first.start();
     await clock.advance(1_000);
     await first.publish(runId, 1, [thinking]);
     first.kill();
-    await clock.advance(sweepMs + leaseMs + graceMs + lateMs);
+    await clock.advance(sweepMs + leaseMs + patienceMs + lateMs);
     expect(await writtenOf(log, runId)).toEqual(["agent_started", "agent_thinking", "agent_interrupted"]);
     // Each told its own connections that it stalled, and that it does not any more.
     for (const tab of tabs) expect(tab?.of("status").map(({ run }) => run?.stalled)).toEqual([true, false]);
