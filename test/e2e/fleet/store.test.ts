@@ -3,6 +3,7 @@ import { Fleet, forMs } from "../../support/fleet/fleet.ts";
 import { FleetLoad } from "../../support/fleet/fleet-load.ts";
 import { judge } from "../../support/fleet/fleet-oracle.ts";
 import { storeKinds } from "../../support/fleet/fleet-store.ts";
+import { until } from "../../support/fleet/until.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 const pausedMs = 3_000;
@@ -72,10 +73,11 @@ describe.each(storeKinds)(`a %s that two nodes share, under load (SEED=${seed})`
   }, async () => {
     await underLoad("gus", "hal");
     for (let cut = 0; cut < cuts; cut += 1) {
-      expect(await fleet.store.cutBells()).toBeGreaterThan(0);
+      await until("the nodes listen", async () => (await fleet.store.cutBells()) > 0);
       await load.more(20);
     }
-    const ring = await fleet.store.holdBells(fleet.nodes.map(({ relay }) => relay));
+    const relays = fleet.nodes.map(({ relay }) => relay);
+    const ring = await until("they listen again", () => fleet.store.holdBells(relays).catch(() => undefined));
     await Promise.all([forMs(bellessMs), load.more(30)]);
     ring();
     await verdict();
