@@ -167,8 +167,10 @@ export class UserConnection implements Connection {
     if (!this.isOpen) return this.host.releaseHub(hub);
     this.hub = hub;
     // Who stands at the head, or wants no history, needs nothing of the log.
-    const { first } = reachesBack(hello, hub.head) ? await this.host.position(stream) : { first: 1 };
-    const start = startOf(hello, { epoch: hub.epoch, head: hub.head, first, lostEpochs: hub.lostEpochs });
+    const asked = reachesBack(hello, hub.head) ? await this.host.position(stream) : undefined;
+    // The reader may have been, at another process, where no bell has called us yet.
+    const head = asked?.epoch === hub.epoch ? Math.max(hub.head, asked.head) : hub.head;
+    const start = startOf(hello, { epoch: hub.epoch, head, first: asked?.first ?? 1, lostEpochs: hub.lostEpochs });
     const snapshot = start.snapshot ? await this.host.snapshot(stream, hello.want) : undefined;
     // It may have been closed or sent home while the log was read.
     if (this.actor.getSnapshot().value !== "authenticating" || !this.credential.stands(principal)) return;
@@ -194,7 +196,7 @@ export class UserConnection implements Connection {
       connectionId: this.id,
       userId: principal.userId,
       epoch: hub.epoch,
-      head: Math.max(hub.head, snapshot?.at ?? 0),
+      head: Math.max(hub.head, snapshot?.at ?? 0, start.after),
       resumed: start.resumed,
       ...this.host.welcome(principal),
       expiresAt: new Date(principal.expiresAtMs).toISOString(),

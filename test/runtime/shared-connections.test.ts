@@ -49,6 +49,25 @@ describe("a reader at one node", () => {
     expect(tab?.of("gap")).toEqual([]);
   });
 
+  it("comes back at one that the bell has not reached yet, and nothing is declared (L4)", async () => {
+    // No bell comes from anywhere.
+    const { nodes } = await nodesUnderTest({}, { line: () => {} });
+    const [first, second] = nodes;
+    const tab = await first.connect("alice", { from: "start" });
+    // Somebody keeps the stream open there, as it stood.
+    await second.connect("alice", { from: "now" });
+    const { runId } = await first.start();
+    await first.publish(runId, 1, [thinking]);
+    const { epoch = "" } = tab.of("welcome")[0] ?? {};
+    const back = await second.connect("alice", { cursor: { epoch, offset: 2 } });
+    expect(back.of("welcome")[0]).toMatchObject({ resumed: "replayed", head: 2 });
+    expect(back.of("gap")).toEqual([]);
+    await first.publish(runId, 1, [thinking]);
+    await second.view.mend();
+    await second.settle();
+    expect(back.events().map(({ offset }) => offset)).toEqual([3]);
+  });
+
   it("goes home when the log has another epoch, and comes back with a gap and the state", async () => {
     const log = rebuiltLog();
     const { nodes } = await nodesUnderTest({}, { log });

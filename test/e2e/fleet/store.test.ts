@@ -80,7 +80,7 @@ describe.each(storeKinds)(`a %s that two nodes share, under load (SEED=${seed})`
     const ring = await until("they listen again", () => fleet.store.holdBells(relays).catch(() => undefined));
     await Promise.all([forMs(bellessMs), load.more(30)]);
     ring();
-    await verdict();
+    expect(await verdict()).toMatchObject({ interrupted: 0 });
   });
 });
 
