@@ -35,8 +35,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       edit(
         liveRun,
-        "    this.host.log.append(append).then(\n",
-        "    batch.resolve(this.offset + 1 - batch.afterSeq);\n    this.host.log.append(append).then(\n",
+        "    this.host.log.append(batch.appendTo(this.record)).then(\n",
+        "    batch.resolve(this.offset + 1 - batch.afterSeq);\n    this.host.log.append(batch.appendTo(this.record)).then(\n",
       ),
     ],
   },
@@ -104,7 +104,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "fence-ignored",
     says: "a runner that was shut out goes on writing",
     edits: [
-      edit(liveRun, "    if (fence !== this.fence)\n", "    if (fence === undefined)\n"),
+      edit("src/runtime/run-picture.ts", "    if (fence !== this.fence)\n", "    if (fence === undefined)\n"),
       edit(rules, "target.fence !== undefined && target.fence !== run.fence", "target.fence === -1"),
     ],
   },
@@ -223,7 +223,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "lease-forgotten",
     says: "a silent runner is never given up",
-    edits: [edit("src/runtime/run-desk.ts", `onLost: () => this.interrupt("lease_expired"),`, "onLost: () => {},")],
+    edits: [
+      edit(
+        "src/runtime/run-desk.ts",
+        `onLost: () => void this.interrupt("lease_expired", () => this.lease.isLost),`,
+        "onLost: () => {},",
+      ),
+    ],
   },
   {
     name: "orphans-forgotten",
@@ -231,8 +237,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       edit(
         "src/runtime/orphans.ts",
-        "this.watch(record) && onOrphan",
-        "record.seq < 0 && onOrphan && this.watch(record)",
+        "if (this.watch(record, mark)) {",
+        "if (record.seq < 0 && this.watch(record, mark)) {",
       ),
     ],
   },
@@ -241,8 +247,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     foundAt: 78,
     says: "a run whose write had no known outcome is watched by nobody",
     edits: [
-      edit("src/runtime/runs.ts", "    this.lookAfter(run.record);\n", ""),
-      edit("src/runtime/orphans.ts", "    this.terms.deadlines.after(sweepMs, () => void this.sweep());\n", ""),
+      edit("src/runtime/desks.ts", "    this.lookAfter(run.record);\n", ""),
+      edit("src/runtime/orphans.ts", "    this.terms.deadlines.after(this.sweepMs, () => void this.sweep());\n", ""),
     ],
   },
   {
@@ -271,7 +277,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "parent-before-child",
     says: "a run completes while its children live",
-    edits: [edit("src/runtime/run-desk.ts", `    this.run.actor.send({ type: "child.started" });\n`, "")],
+    edits: [
+      edit(
+        "src/runtime/run-desk.ts",
+        "    this.children.add(child);\n    if (this.terms.shared)",
+        "    if (this.terms.shared)",
+      ),
+    ],
   },
   {
     name: "quarantine-shown",
@@ -347,9 +359,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     says: "an ack beside the stream is taken for any connection",
     edits: [
       edit(
-        "src/runtime/make-runtime.ts",
-        "if (connection.stream !== streamKey(caller.tenantId, caller.userId)) throw foreignThing",
-        "if (caller.userId.length === 0) throw foreignThing",
+        "src/runtime/ack-call.ts",
+        "if (connection.stream !== own) throw foreignThing",
+        "if (own.length === 0) throw foreignThing",
       ),
     ],
   },
