@@ -21,7 +21,7 @@ process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.c
  * a time. All others have the machine for themselves.
  */
 const mostlyWaiting = [
-  "test/e2e/{alert-receivers,alerts,breakers-page,browser,crash,embed,escalation,main-path,migrate,push-page}.test.ts",
+  "test/e2e/{alert-receivers,alerts,breakers-page,crash,embed,escalation,main-path,migrate,push-page}.test.ts",
   "test/e2e/{react-hooks,remote-runner,retention,traces}.test.ts",
   "test/e2e/black-box/*.test.ts",
   "test/e2e/faults/{auth-doors,disk-epoch,disk-flip,hostile-canary,hostile-input,ladder}.test.ts",
