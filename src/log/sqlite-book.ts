@@ -1,7 +1,7 @@
 /** What stands beside a stream's events in the SQLite log, read for a move: runs, keys, cursors, outbox and dead letters. */
-import { asRunId, asTenantId, type DeviceId, type Offset, type StreamKey } from "../../protocol/ids.ts";
-import type { DeadLetter } from "./dead-letter.ts";
-import type { OutboxRow, OutboxState } from "./outbox.ts";
+import type { DeviceId, Offset } from "../../protocol/ids.ts";
+import { type LetterColumns, letterOf, selectLetters } from "./sqlite-letters.ts";
+import { type OutboxColumns, outboxRowOf, selectOutbox } from "./sqlite-outbox.ts";
 import { selectRuns, takeRun } from "./sqlite-run-row.ts";
 import type { CopiedRun, LogSource, StreamBook } from "./transfer.ts";
 
@@ -11,32 +11,6 @@ export interface SqliteAsk {
 }
 
 type StreamRow = [id: number, first: number, head: number, acked: number, dead: number, oldest: string | null];
-type OutboxColumns = [
-  place: number,
-  offset: number,
-  eventId: string,
-  type: string,
-  run: string | null,
-  thread: string | null,
-  time: string,
-  state: OutboxState,
-  note: string,
-  version: number,
-];
-type LetterColumns = [
-  place: number,
-  kind: DeadLetter["kind"],
-  tenant: string,
-  run: string | null,
-  type: string | null,
-  data: string | null,
-  from: number | null,
-  upto: number | null,
-  events: number | null,
-  reason: string,
-  time: string,
-];
-
 /** Fails: RangeError for a stream that is not there. */
 export function sqliteBooks(ask: SqliteAsk): LogSource["book"] {
   return async (stream) => {
@@ -53,8 +27,12 @@ export function sqliteBooks(ask: SqliteAsk): LogSource["book"] {
       cursors: ask
         .rows<[DeviceId, Offset]>("SELECT device, offset FROM cursors WHERE stream = ?", id)
         .map(([device, offset]) => ({ device, offset })),
-      outbox: outboxOf(ask, id, stream),
-      letters: lettersOf(ask, id, stream),
+      outbox: ask
+        .rows<OutboxColumns>(`${selectOutbox} WHERE o.stream = ? ORDER BY o.id`, id)
+        .map((row) => ({ place: row[0], row: outboxRowOf(row) })),
+      letters: ask
+        .rows<LetterColumns>(`${selectLetters} WHERE l.stream = ? ORDER BY l.id`, id)
+        .map((row) => ({ place: row[0], letter: letterOf(row) })),
     };
   };
 }
@@ -88,32 +66,4 @@ function keysOf(ask: SqliteAsk, stream: number): StreamBook["keys"] {
     -stream,
   );
   return found.map(([run, name, digest, seq, offset]) => ({ run: run ?? undefined, name, digest, seq, offset }));
-}
-
-function outboxOf(ask: SqliteAsk, id: number, stream: StreamKey): StreamBook["outbox"] {
-  const found = ask.rows<OutboxColumns>(
-    `SELECT id, offset, event_id, type, run_id, thread, time, state, note, version FROM outbox WHERE stream = ?
-     ORDER BY id`,
-    id,
-  );
-  return found.map(([place, offset, eventId, type, run, thread, time, state, note, version]) => {
-    const named = { runId: run === null ? undefined : asRunId(run), threadId: thread ?? undefined };
-    return { place, row: { stream, offset, eventId, type, ...named, time, state, note, version } satisfies OutboxRow };
-  });
-}
-
-function lettersOf(ask: SqliteAsk, id: number, stream: StreamKey): StreamBook["letters"] {
-  const found = ask.rows<LetterColumns>(
-    `SELECT id, kind, tenant, run_id, type, data, from_offset, upto_offset, events, reason, time FROM letters
-     WHERE stream = ? ORDER BY id`,
-    id,
-  );
-  return found.map(([place, kind, tenant, run, type, data, from, upto, events, reason, time]) => {
-    const whose = { stream, tenantId: asTenantId(tenant), reason, time };
-    const letter: DeadLetter =
-      kind === "quarantined"
-        ? { kind, ...whose, runId: asRunId(run ?? ""), type: type ?? "", data: data ?? "" }
-        : { kind, ...whose, from: from ?? 0, upto: upto ?? 0, events: events ?? 0 };
-    return { place, letter };
-  });
 }

@@ -12,7 +12,7 @@ const insertLetter = `INSERT INTO letters
   (kind, stream, tenant, run_id, type, data, from_offset, upto_offset, events, reason, time)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-type Columns = [
+export type LetterColumns = [
   id: number,
   kind: DeadLetter["kind"],
   key: string,
@@ -26,6 +26,9 @@ type Columns = [
   reason: string,
   time: string,
 ];
+
+export const selectLetters = `SELECT l.id, l.kind, s.key, l.tenant, l.run_id, l.type, l.data, l.from_offset, l.upto_offset,
+  l.events, l.reason, l.time FROM letters l JOIN streams s ON s.id = l.stream`;
 
 export class SqliteLetters {
   readonly #database: DatabaseSync;
@@ -91,12 +94,9 @@ export class SqliteLetters {
     if (stream !== undefined) wanted.push(["l.stream = ?", stream]);
     if (query.runId !== undefined) wanted.push(["l.run_id = ?", query.runId]);
     const where = wanted.length === 0 ? "" : `WHERE ${wanted.map(([condition]) => condition).join(" AND ")}`;
-    const select = this.#database.prepare(
-      `SELECT l.id, l.kind, s.key, l.tenant, l.run_id, l.type, l.data, l.from_offset, l.upto_offset, l.events, l.reason,
-         l.time FROM letters l JOIN streams s ON s.id = l.stream ${where} ORDER BY l.id DESC LIMIT ?`,
-    );
+    const select = this.#database.prepare(`${selectLetters} ${where} ORDER BY l.id DESC LIMIT ?`);
     select.setReturnArrays(true);
-    const rows = select.all(...wanted.map(([, value]) => value), query.limit + 1) as unknown as Columns[];
+    const rows = select.all(...wanted.map(([, value]) => value), query.limit + 1) as unknown as LetterColumns[];
     const { page, next } = runsPage(
       rows.map((row) => ({ place: row[0], letter: letterOf(row) })),
       query.limit,
@@ -112,7 +112,20 @@ export class SqliteLetters {
   }
 }
 
-function letterOf([, kind, key, tenant, runId, type, data, from, upto, events, reason, time]: Columns): DeadLetter {
+export function letterOf([
+  ,
+  kind,
+  key,
+  tenant,
+  runId,
+  type,
+  data,
+  from,
+  upto,
+  events,
+  reason,
+  time,
+]: LetterColumns): DeadLetter {
   const whose = { stream: key as StreamKey, tenantId: asTenantId(tenant), reason, time };
   if (kind === "quarantined") {
     return { kind, ...whose, runId: asRunId(runId ?? ""), type: type ?? "", data: data ?? "" };

@@ -6,7 +6,7 @@ import { runsPage } from "./runs-page.ts";
 import type { PackedEscalation } from "./sqlite-cells.ts";
 import { PreparedStatements } from "./sqlite-prepared.ts";
 
-type Columns = [
+export type OutboxColumns = [
   id: number,
   key: string,
   offset: number,
@@ -20,7 +20,7 @@ type Columns = [
   version: number,
 ];
 
-const selectRows = `SELECT o.id, s.key, o.offset, o.event_id, o.type, o.run_id, o.thread, o.time, o.state, o.note,
+export const selectOutbox = `SELECT o.id, s.key, o.offset, o.event_id, o.type, o.run_id, o.thread, o.time, o.state, o.note,
   o.version FROM outbox o JOIN streams s ON s.id = o.stream`;
 
 export class SqliteOutbox {
@@ -62,17 +62,17 @@ export class SqliteOutbox {
     if (states?.includes("told") === false) wanted.push(["o.state <> 'told'"]);
     const where = wanted.map(([condition]) => condition).join(" AND ");
     const values = wanted.flatMap(([, ...some]) => some);
-    const rows = this.#sql(`${selectRows} WHERE ${where} ORDER BY o.id LIMIT ?`).all(...values, limit + 1);
-    const found = (rows as unknown as Columns[]).map((row) => ({ place: row[0], row: rowOf(row) }));
+    const rows = this.#sql(`${selectOutbox} WHERE ${where} ORDER BY o.id LIMIT ?`).all(...values, limit + 1);
+    const found = (rows as unknown as OutboxColumns[]).map((row) => ({ place: row[0], row: outboxRowOf(row) }));
     const { page, next } = runsPage(found, limit);
     return { rows: page.map(({ row }) => row), next };
   }
 
   move({ stream: key, offset, version, to, note, unlessAcked }: MoveOutbox): OutboxMoved {
-    const found = this.#sql(`${selectRows} WHERE s.key = ? AND o.offset = ?`).get(key, offset);
-    const row = found === undefined ? undefined : rowOf(found as unknown as Columns);
+    const found = this.#sql(`${selectOutbox} WHERE s.key = ? AND o.offset = ?`).get(key, offset);
+    const row = found === undefined ? undefined : outboxRowOf(found as unknown as OutboxColumns);
     if (row?.version !== version) return { kind: "version_conflict", row };
-    const [id] = found as unknown as Columns;
+    const [id] = found as unknown as OutboxColumns;
     if (unlessAcked === true && this.#isAcked(key, offset)) {
       this.#remove(id);
       return { kind: "acked" };
@@ -109,7 +109,19 @@ export class SqliteOutbox {
   }
 }
 
-function rowOf([, key, offset, eventId, type, runId, threadId, time, state, note, version]: Columns): OutboxRow {
+export function outboxRowOf([
+  ,
+  key,
+  offset,
+  eventId,
+  type,
+  runId,
+  threadId,
+  time,
+  state,
+  note,
+  version,
+]: OutboxColumns): OutboxRow {
   return {
     ...{ stream: key as StreamKey, offset, eventId, type, runId: runId === null ? undefined : asRunId(runId) },
     ...{ threadId: threadId ?? undefined, time, state, note, version },
