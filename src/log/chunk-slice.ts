@@ -5,6 +5,7 @@
 import type { Offset, Seq } from "../../protocol/ids.ts";
 import { type PlacedChunk, unpackChunk } from "./chunk.ts";
 import type { ReadLimit, StoredEvent } from "./event-log.ts";
+import { ReadBudget } from "./read-budget.ts";
 
 /** The events from offset `from` on and the lost offsets between them, as far as the limit goes, and how far that is. */
 export function sliceOf(
@@ -15,7 +16,7 @@ export function sliceOf(
 ): { readonly events: StoredEvent[]; readonly corrupt: Offset[]; readonly upto: Offset } {
   const events: StoredEvent[] = [];
   const corrupt: Offset[] = [];
-  const budget = new Budget(limit);
+  const budget = new ReadBudget(limit);
   /** The next of `lost` is one of those that are asked for only if it lies before `offset`. */
   const takeLost = (offset: Offset): boolean => {
     for (let next = lost[corrupt.length]; next !== undefined && next < offset; next = lost[corrupt.length]) {
@@ -29,7 +30,7 @@ export function sliceOf(
     ({ firstOffset }) => from - firstOffset,
     (event) => {
       // A merged delta comes behind what was lost before its first offset: nothing is lost between its own.
-      if (!takeLost(event.offset) || !budget.take(event)) return false;
+      if (!takeLost(event.offset) || !budget.take(event.data.length)) return false;
       events.push(event);
       return true;
     },
@@ -41,12 +42,12 @@ export function sliceOf(
 /** The events with a seq beyond `afterSeq`. */
 export function runEventsOf(chunks: Iterable<PlacedChunk>, afterSeq: Seq, limit: ReadLimit): StoredEvent[] {
   const events: StoredEvent[] = [];
-  const budget = new Budget(limit);
+  const budget = new ReadBudget(limit);
   takeEach(
     chunks,
     ({ firstSeq = 0 }) => afterSeq + 1 - firstSeq,
     (event) => {
-      if (!budget.take(event)) return false;
+      if (!budget.take(event.data.length)) return false;
       events.push(event);
       return true;
     },
@@ -62,27 +63,4 @@ function takeEach(
 ): boolean {
   for (const chunk of chunks) if (!unpackChunk(chunk, take, skip(chunk))) return false;
   return true;
-}
-
-class Budget {
-  readonly #limit: ReadLimit;
-  #count = 0;
-  #bytes = 0;
-
-  constructor(limit: ReadLimit) {
-    this.#limit = limit;
-  }
-
-  /** Whether one more event may come; the first one may, whatever its size. */
-  take(event: StoredEvent): boolean {
-    this.#bytes += event.data.length;
-    return (this.#bytes <= this.#limit.maxBytes || this.#count === 0) && this.takeLost();
-  }
-
-  /** A lost record counts as one of the events that were asked for, so a long broken range is cut too. */
-  takeLost(): boolean {
-    if (this.#count >= this.#limit.maxEvents) return false;
-    this.#count += 1;
-    return true;
-  }
 }

@@ -6,6 +6,7 @@ import type { Offset, RunId, Seq, StreamKey, TenantId } from "../../../protocol/
 import { runKey } from "../../../protocol/ids.ts";
 import type { Position, ReadLimit, Slice, StoredEvent } from "../event-log.ts";
 import { coverOf, restOf } from "../merged-delta.ts";
+import { ReadBudget } from "../read-budget.ts";
 import { keptOf, type RawRecord, rawRecords } from "./record.ts";
 import type { StreamCalls } from "./stream-calls.ts";
 import { positionScript, readRunScript, readScript } from "./stream-scripts.ts";
@@ -14,32 +15,16 @@ import { positionScript, readRunScript, readScript } from "./stream-scripts.ts";
 const portionEvents = 1_024;
 const portionBytes = 4 * 2 ** 20;
 
-/** Holds a limit: the first event may come, whatever its size. */
-class Budget {
-  readonly #limit: ReadLimit;
-  #count = 0;
-  #units = 0;
-
-  constructor(limit: ReadLimit) {
-    this.#limit = limit;
-  }
-
-  take(units: number): boolean {
-    this.#units += units;
-    if (this.#count >= this.#limit.maxEvents || (this.#units > this.#limit.maxBytes && this.#count > 0)) return false;
-    this.#count += 1;
-    return true;
-  }
-
+class Budget extends ReadBudget {
   /** What may still come, as a script counts: a text has at least as many bytes as units. */
   portion(): readonly [events: string, bytes: string] {
-    const events = Math.min(this.#limit.maxEvents - this.#count, portionEvents);
-    const bytes = Math.min(this.#limit.maxBytes - this.#units, portionBytes);
+    const events = Math.min(this.limit.maxEvents - this.count, portionEvents);
+    const bytes = Math.min(this.limit.maxBytes - this.units, portionBytes);
     return [String(Math.max(events, 1)), String(Math.max(bytes, 0))];
   }
 
   get isSpent(): boolean {
-    return this.#count >= this.#limit.maxEvents || this.#units > this.#limit.maxBytes;
+    return this.count >= this.limit.maxEvents || this.units > this.limit.maxBytes;
   }
 }
 
