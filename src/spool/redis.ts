@@ -3,8 +3,9 @@
  * append is as durable as that server makes it (`appendonly yes`, `appendfsync always`). No call waits longer than a second
  * for it; a connection that did not answer is dropped, and the next call makes a new one.
  */
-import { InvalidConfig, LogUnavailable } from "../errors.ts";
+import { LogUnavailable } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
+import { type RawConnection, redisDialer } from "../platform/redis-dialer.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { appendScript, removeScript, takeScript } from "./redis-scripts.ts";
 import { type Spool, SpoolLost } from "./spool.ts";
@@ -20,11 +21,6 @@ export interface RedisSpoolOptions {
   readonly mustAnswer?: boolean | undefined;
   /** How long a call may take. Default 1,000 ms. */
   readonly callMs?: number | undefined;
-}
-
-interface Connection {
-  sendCommand(words: readonly string[]): Promise<unknown>;
-  destroy(): void;
 }
 
 const defaultCallMs = 1_000;
@@ -45,14 +41,14 @@ type Entry = readonly [id: string, fields: readonly string[]];
  */
 export async function openRedisSpool({ url, name, clock, journal, ...options }: RedisSpoolOptions): Promise<Spool> {
   const { callMs = defaultCallMs, mustAnswer = true } = options;
-  const dial = await dialer(url, callMs);
+  const dial = await redisDialer({ connectMs: callMs, setting: "spool", shown: shown(url) });
   const stream = `runcast:spool:{${name}}`;
   const keys = ["2", stream, `${stream}:guard`];
   const owner = Buffer.from(clock.random(ownerBytes)).toString("base64url");
   /** Ids of what is acknowledged, oldest first. */
   let ids: string[] = [];
   let calls = 0;
-  let connection: Connection | undefined;
+  let connection: RawConnection | undefined;
   let line: Promise<unknown> = Promise.resolve();
   let isOpening = mustAnswer;
   let isTaken = false;
@@ -77,9 +73,9 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
     }
   }
 
-  async function connected(): Promise<Connection> {
+  async function connected(): Promise<RawConnection> {
     if (connection !== undefined) return connection;
-    const made = await dial();
+    const made = await dial(url, 2);
     if (connection === undefined && !isClosed) connection = made;
     else made.destroy();
     return connection ?? made;
@@ -174,31 +170,6 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
         isClosed = true;
         drop();
       }),
-  };
-}
-
-/** Loaded when it is configured: who has no Redis needs no package. */
-async function dialer(url: string, callMs: number): Promise<() => Promise<Connection>> {
-  const { createClient } = await import("redis").catch((cause: unknown) => {
-    const message = `is ${shown(url)}, and the package "redis" is not installed: npm install redis (${String(cause)})`;
-    throw new InvalidConfig({ setting: "spool", message });
-  });
-  return async () => {
-    const client = createClient({
-      url,
-      RESP: 2,
-      disableOfflineQueue: true,
-      socket: { connectTimeout: callMs, reconnectStrategy: false },
-    });
-    // It is heard of by the call that fails.
-    client.on("error", () => {});
-    try {
-      await client.connect();
-    } catch (error) {
-      if (client.isOpen) client.destroy();
-      throw error;
-    }
-    return client;
   };
 }
 

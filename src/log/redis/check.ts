@@ -1,6 +1,6 @@
 /** What an operator should know of a Redis server before events are entrusted to it: for `runcast doctor`, and for who asks from a program. Writes nothing. */
 import { systemClock } from "../../platform/clock.ts";
-import { dialer, type RawConnection } from "./dial.ts";
+import { type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
 import { failureOf, unavailable } from "./failure.ts";
 import { minMajor, type ServerFacts, serverFacts } from "./identity.ts";
 import { keysOf } from "./keys.ts";
@@ -63,7 +63,7 @@ export async function planRedisMigrations(url: string): Promise<MigrationPlan> {
 
 async function onServer<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
   const terms = redisTerms({ url });
-  const dial = await dialer(terms.connectMs, url);
+  const dial = await redisDialer({ ...terms, setting: "store", shown: shownUrl(url) });
   const connection = await dial(terms.url, 2).catch((error: unknown) => {
     throw failureOf(error);
   });

@@ -6,7 +6,7 @@
  */
 import { asEpoch, type Epoch } from "../../../protocol/ids.ts";
 import { newEpoch } from "../epoch.ts";
-import type { RawConnection } from "./dial.ts";
+import type { RawConnection } from "../../platform/redis-dialer.ts";
 import { unavailable } from "./failure.ts";
 import { script } from "./script.ts";
 import { migrate } from "./schema.ts";

@@ -3,7 +3,7 @@
  * all that wait on it fail with `LogUnavailable`. Answers come in the order of the calls. `servers` dials and settles it.
  */
 import type { Clock } from "../../platform/clock.ts";
-import type { RawConnection } from "./dial.ts";
+import type { RawConnection } from "../../platform/redis-dialer.ts";
 import { failureOf, isElsewhere, isUnknownScript, movedOf, unavailable } from "./failure.ts";
 import type { Script } from "./script.ts";
 

@@ -5,7 +5,7 @@
 import { InvalidConfig, LogUnavailable } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { logClosed } from "../closed.ts";
-import type { Dial, RawConnection } from "./dial.ts";
+import type { Dial, RawConnection } from "../../platform/redis-dialer.ts";
 import { failureOf, unavailable } from "./failure.ts";
 import { assertUsable, type ServerFacts, serverFacts } from "./identity.ts";
 import { Line } from "./line.ts";

@@ -2,7 +2,7 @@
  * How a store's keys are laid out. The store says which version it has; opening one brings it to the release's, step by
  * step, each in one script that a second process finds done. A store that is newer than the release is refused.
  */
-import type { RawConnection } from "./dial.ts";
+import type { RawConnection } from "../../platform/redis-dialer.ts";
 import { wrong } from "./terms.ts";
 
 export interface Migration {

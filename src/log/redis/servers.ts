@@ -6,7 +6,7 @@
 import { InvalidConfig, LogUnavailable } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { logClosed } from "../closed.ts";
-import { dialer, type RawConnection } from "./dial.ts";
+import { type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
 import { failureOf, Moved, unavailable } from "./failure.ts";
 import { type ServerFacts, serverFacts, settle } from "./identity.ts";
 import { keysOf, type Keys } from "./keys.ts";
@@ -15,7 +15,7 @@ import { Node, type NodeTerms, type Role } from "./node.ts";
 import type { Script } from "./script.ts";
 import { slotOf } from "./slot.ts";
 import { addressed, slotRanges } from "./slot-map.ts";
-import type { Terms } from "./terms.ts";
+import { shownUrl, type Terms } from "./terms.ts";
 
 export interface ServersTerms extends Terms {
   readonly clock: Clock;
@@ -46,7 +46,10 @@ export class Servers {
 
   /** Fails: `InvalidConfig`, `LogUnavailable`. */
   static async open(terms: ServersTerms): Promise<Servers> {
-    const servers = new Servers(terms, { ...terms, dial: await dialer(terms.connectMs, terms.url) });
+    const servers = new Servers(terms, {
+      ...terms,
+      dial: await redisDialer({ ...terms, setting: "store", shown: shownUrl(terms.url) }),
+    });
     try {
       await servers.#begin();
     } catch (error) {

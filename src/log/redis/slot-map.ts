@@ -1,5 +1,5 @@
 /** Which server of a cluster has which slots, as one of them says it. */
-import type { RawConnection } from "./dial.ts";
+import type { RawConnection } from "../../platform/redis-dialer.ts";
 
 export interface SlotRange {
   readonly from: number;
