@@ -2,15 +2,17 @@
 import type { BenchOptions } from "../stores/bench-stores.ts";
 import { withStores } from "../stores/bench-stores.ts";
 import { provenance, table, writeMeasured } from "../stores/markdown.ts";
-import { costsOf } from "./measured.ts";
+import { costsOf, isMeasured } from "./measured.ts";
 import { smallRun } from "./small-run.ts";
 
 const digits = 3;
 const percent = 100;
 
 export async function benchScale({ stores: names, write, say }: BenchOptions): Promise<void> {
+  const others = names.filter((name) => !isMeasured(name));
+  if (others.length > 0) say(`scale: the model has no costs of ${others.join(", ")}: npm run bench -- costs --write`);
   await withStores(
-    names.filter((name) => name === "postgres" || name.startsWith("redis")),
+    names.filter(isMeasured),
     async (stores) => {
       const about = provenance("scale", [...new Set(stores.map(({ version }) => version))], 1);
       say(`scale: ${about}`);

@@ -16,9 +16,9 @@ import type { Activity, StoreCosts, Use } from "./costs.ts";
 
 const connections = 1_000;
 const speakers = 64;
-const batches = 60;
-/** Between two events of one speaker: little waits together, as in life. */
-const everyMs = 120;
+const batches = 40;
+/** Between two events of one speaker: 200 a second of all, of which few wait together, as in life. */
+const everyMs = 320;
 const slowRuns = { runsPerSecond: 10, seconds: 12, secondsPerRun: 2 };
 const livingRuns = 500;
 const heartbeatMs = 2_000;

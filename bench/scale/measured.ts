@@ -18,6 +18,8 @@ export function writeCosts(about: string, stores: Readonly<Record<string, StoreC
   writeFileSync(file, `${text}\n`);
 }
 
+export const isMeasured = (store: string): boolean => store in measured().stores;
+
 /** Fails with the names that there are. */
 export function costsOf(store: string): StoreCosts {
   const { stores } = measured();
