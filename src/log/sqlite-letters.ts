@@ -1,12 +1,11 @@
 /** The dead letters of the SQLite log: written where something died, paged for an operator, gone when they are old. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { asRunId, asTenantId, type StreamKey, streamOwner } from "../../protocol/ids.ts";
+import { asRunId, asTenantId, type StreamKey } from "../../protocol/ids.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { DeadLetter, DeadLettersPage, DeadLettersQuery, LostRange } from "./dead-letter.ts";
+import { corruptLetter, rangesOf } from "./lost-offsets.ts";
 import { isNextOf } from "./retire-rules.ts";
 import { runsPage } from "./runs-page.ts";
-
-const lostReason = "the record failed its checksum or is gone";
 
 const insertLetter = `INSERT INTO letters
   (kind, stream, tenant, run_id, type, data, from_offset, upto_offset, events, reason, time)
@@ -73,12 +72,8 @@ export class SqliteLetters {
     try {
       this.#database.exec("BEGIN");
       const found = offsets.filter((offset) => Number(insert.run(stream, offset).changes) > 0);
-      const { tenantId } = streamOwner(key);
       const time = new Date(systemClock.now()).toISOString();
-      for (const { from, upto } of rangesOf(found)) {
-        const events = upto + 1 - from;
-        this.bury(stream, { kind: "corrupt", stream: key, tenantId, from, upto, events, reason: lostReason, time });
-      }
+      for (const range of rangesOf(found)) this.bury(stream, corruptLetter(key, range, time));
       this.#database.exec("COMMIT");
     } catch {
       // A full disk must not stop a read. The next one finds them again, and until then the ledger shows a difference.
@@ -131,14 +126,4 @@ export function letterOf([
     return { kind, ...whose, runId: asRunId(runId ?? ""), type: type ?? "", data: data ?? "" };
   }
   return { kind, ...whose, from: from ?? 0, upto: upto ?? 0, events: events ?? 0 };
-}
-
-function rangesOf(offsets: readonly number[]): { readonly from: number; readonly upto: number }[] {
-  const ranges: { from: number; upto: number }[] = [];
-  for (const offset of offsets) {
-    const last = ranges.at(-1);
-    if (last?.upto === offset - 1) last.upto = offset;
-    else ranges.push({ from: offset, upto: offset });
-  }
-  return ranges;
 }

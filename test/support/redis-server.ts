@@ -59,6 +59,11 @@ export class RedisServer implements AsyncDisposable {
     return server;
   }
 
+  /** Of the newest commands of its append-only file. */
+  get appendFile(): string {
+    return join(this.#folder, "appendonlydir", "appendonly.aof.1.incr.aof");
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }

@@ -5,12 +5,11 @@ import type { Clock } from "../../platform/clock.ts";
 import type { DeadLetter } from "../dead-letter.ts";
 import type { StoredDocument } from "../documents.ts";
 import type { EventLog } from "../event-log.ts";
+import { lostReason } from "../lost-offsets.ts";
 import type { OutboxMoved, OutboxRow, OutboxState } from "../outbox.ts";
 import { pageAfter, pageBefore, runsPage } from "../runs-page.ts";
 import type { Statement } from "./connection.ts";
 import type { Lost } from "./chunk-row.ts";
-
-const lostReason = "the record failed its checksum or is gone";
 
 export interface OutboxColumns {
   readonly stream: string;

@@ -41,6 +41,7 @@ export async function readBook(ask: Ask, stream: StreamKey, meta: string): Promi
   const cursors = await hashOf(ask, part("cur"));
   const outbox = [...(await hashOf(ask, part("ob")))].map(([offset, text]) => rowOf(stream, Number(offset), text));
   const letters = [...(await hashOf(ask, part("l")))];
+  const lost = (await ask(meta, "ZRANGE", part("lost"), "0", "-1")) as readonly string[];
   return {
     ...{
       stream,
@@ -49,7 +50,7 @@ export async function readBook(ask: Ask, stream: StreamKey, meta: string): Promi
       acked: number("acked", 0),
       dead: number("dead", 0),
     },
-    lost: parseTrusted(counters.get("lost") ?? "[]") as number[],
+    lost: lost.map(Number),
     runs,
     keys,
     cursors: [...cursors].map(([device, offset]) => ({ device: device as DeviceId, offset: Number(offset) })),
@@ -69,7 +70,7 @@ export function bookCommands(book: StreamBook, meta: string): (readonly string[]
   const part = (name: string): string => `${meta.slice(0, -"meta".length)}${name}`;
   const runs = book.runs.map((run) => ({ ...run, key: runKey(run.record.tenantId, run.record.runId) }));
   const ofRuns = runs.flatMap(({ key }) => ["r:", "o:", "k:", "a:"].map((kind) => part(`${kind}${key}`)));
-  const parts = ["x", "m", "runs", "living", "k:", "kz", "ob", "obz", "obp", "cur", "l", "lz"].map(part);
+  const parts = ["x", "m", "runs", "living", "k:", "kz", "ob", "obz", "obp", "cur", "l", "lz", "lost"].map(part);
   const commands: (readonly string[])[] = [["DEL", meta, ...parts, ...ofRuns]];
   const runAt = new Map(runs.map(({ record, key }) => [record.firstOffset, key]));
   for (const { run, name, digest, seq, offset } of book.keys) {
@@ -89,6 +90,7 @@ export function bookCommands(book: StreamBook, meta: string): (readonly string[]
     commands.push(["HSET", part("l"), String(place), JSON.stringify(letter)]);
     commands.push(["ZADD", part("lz"), String(place), String(place)]);
   }
+  for (const offset of book.lost) commands.push(["ZADD", part("lost"), String(offset), String(offset)]);
   for (const { record, approvals, key } of runs) {
     commands.push(["ZADD", part("runs"), String(record.firstOffset), key]);
     if (record.ended === undefined) commands.push(["ZADD", part("living"), String(record.firstOffset), key]);

@@ -76,6 +76,8 @@ export async function readSlice(
     }
     for (const raw of rawRecords(words, recordsAt)) {
       if (raw.offset <= upto) continue;
+      // Behind the head stands what came meanwhile, or what is not where it belongs: all before it was met.
+      if (raw.offset > position.head) takeLost(Math.min(position.head, raw.offset - raw.cover) + 1);
       isCut = raw.offset > position.head || !take(raw);
       if (isCut) break;
     }

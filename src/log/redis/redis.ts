@@ -17,6 +17,7 @@ import { Follows } from "./follows.ts";
 import { IndexCalls } from "./index-calls.ts";
 import { addScript, listedScript } from "./index-scripts.ts";
 import { Letters } from "./letters.ts";
+import { Losses } from "./losses.ts";
 import { Outbox } from "./outbox.ts";
 import { positionOf, readRunEvents, readSlice } from "./reads.ts";
 import { Replication } from "./replication.ts";
@@ -53,7 +54,8 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
   const runs = new Runs(index, streams, turns, now);
   const outbox = new Outbox(index, streams, turns, now);
   const letters = new Letters(index, streams);
-  const retirement = new Retirement(index, streams, letters, outbox);
+  const losses = new Losses(streams, letters, now);
+  const retirement = new Retirement(index, streams, letters, outbox, losses);
   const compaction = new Compaction(index, streams, runs);
   const replication = new Replication(servers, terms);
   const appends = new Appends({
@@ -145,7 +147,12 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     isShared: true,
     append: (append) => open(() => appends.append(append)),
     position: (stream) => open(() => position(stream)),
-    read: (stream, after, limit) => open(() => readSlice(streams, stream, after, limit)),
+    read: (stream, after, limit) =>
+      open(async () => {
+        const slice = await readSlice(streams, stream, after, limit);
+        if (slice.corrupt !== undefined) await losses.bury(stream, slice);
+        return slice;
+      }),
     living: (stream) => open(() => runs.living(stream)),
     run: (tenantId, runId) => open(async () => (await runs.run(tenantId, runId))?.record),
     runs: (query) => open(() => runs.list(query)),

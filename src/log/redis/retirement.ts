@@ -11,6 +11,7 @@ import { unavailable } from "./failure.ts";
 import type { IndexCalls } from "./index-calls.ts";
 import { forgetScript, listedScript, removeScript } from "./index-scripts.ts";
 import type { Letters } from "./letters.ts";
+import type { Losses } from "./losses.ts";
 import type { Outbox } from "./outbox.ts";
 import { type PlacedRun, placedRuns, runOfKey, wordsOfRun } from "./run-record.ts";
 import { prelude, script, walk } from "./script.ts";
@@ -35,7 +36,8 @@ local next = walker(upto, ARGV[4] == '0' and 16 or 512)
 while true do
   local offset, cover, said, time = next()
   if not offset then return answer('all', head) end
-  if time >= ARGV[3] then return answer('young', offset - cover) end
+  -- Of a record that is lost nothing is known: it is as old as what stood before it.
+  if time >= ARGV[3] and not redis.call('ZSCORE', p .. 'lost', int(offset)) then return answer('young', offset - cover) end
   upto, count = offset, count + 1
   if count == 4096 then return answer('more', upto) end
 end`);
@@ -54,18 +56,20 @@ return out`);
 
 /**
  * ARGV[3…]: first, cut, acked, place of the letter before, place and text of the new letter ("" for none), whether it
- * replaces the one before ("1"), run keys. Answers with `changed` when it is not so any more, else with the approvals of
- * the runs (run key and id by turns), then "" and the places of outbox rows.
+ * replaces the one before ("1"), how many of the unacknowledged are counted as lost, run keys. Answers with `changed` when
+ * it is not so any more, else with the approvals of the runs (run key and id by turns), then "" and the places of outbox rows.
  */
 const cutScript = script(`${prelude}
 local cut, letter = tonumber(ARGV[4]), redis.call('HGET', KEYS[1], 'letter') or ''
 if not epoch or int(first) ~= ARGV[3] or int(acked) ~= ARGV[5] or letter ~= ARGV[6] then return {'changed'} end
-for at = 10, #ARGV do
+local unackedFrom = math.max(first, acked + 1)
+if redis.call('ZCOUNT', p .. 'lost', int(unackedFrom), int(cut)) ~= tonumber(ARGV[10]) then return {'changed'} end
+for at = 11, #ARGV do
   if not redis.call('HGET', p .. 'r:' .. ARGV[at], 'ended') then return {'changed'} end
 end
 local out = {'cut'}
 redis.call('HSET', KEYS[1], 'first', int(cut + 1))
-for at = 10, #ARGV do
+for at = 11, #ARGV do
   local run = ARGV[at]
   for _, id in ipairs(redis.call('SMEMBERS', p .. 'a:' .. run)) do
     out[#out + 1] = run
@@ -85,8 +89,9 @@ for _, offset in ipairs(redis.call('ZRANGEBYSCORE', p .. 'obz', '-inf', int(cut)
   redis.call('ZREM', p .. 'obp', offset)
 end
 redis.call('ZREMRANGEBYSCORE', p .. 'obz', '-inf', int(cut))
-local unacked = cut - math.max(first - 1, acked)
-if unacked > 0 then redis.call('HSET', KEYS[1], 'dead', int(dead + unacked)) end
+local died = math.max(cut + 1 - unackedFrom, 0) + redis.call('ZCOUNT', p .. 'lost', '-inf', int(math.min(cut, unackedFrom - 1)))
+if died > 0 then redis.call('HSET', KEYS[1], 'dead', int(dead + died)) end
+redis.call('ZREMRANGEBYSCORE', p .. 'lost', '-inf', int(cut))
 if ARGV[7] ~= '' then
   if ARGV[9] == '1' then
     redis.call('HDEL', p .. 'l', letter)
@@ -112,12 +117,14 @@ export class Retirement {
   readonly #streams: StreamCalls;
   readonly #letters: Letters;
   readonly #outbox: Outbox;
+  readonly #losses: Losses;
 
-  constructor(index: IndexCalls, streams: StreamCalls, letters: Letters, outbox: Outbox) {
+  constructor(index: IndexCalls, streams: StreamCalls, letters: Letters, outbox: Outbox, losses: Losses) {
     this.#index = index;
     this.#streams = streams;
     this.#letters = letters;
     this.#outbox = outbox;
+    this.#losses = losses;
   }
 
   /** `after`: the place of the last stream that the sweep has behind it. */
@@ -152,12 +159,15 @@ export class Retirement {
       if (plan === undefined) return undefined;
       const { first, cut, acked } = plan;
       const unacked = unackedRange(first, cut, acked);
-      const dead = unacked === undefined ? 0 : unacked.upto + 1 - unacked.from;
-      const range: LostRange | undefined = unacked && {
-        ...{ stream, tenantId: streamOwner(stream).tenantId, ...unacked },
-        ...{ events: dead, reason: retiredReason, time: now },
-      };
-      if (await this.#cut(stream, plan, range)) return { stream, from: first, upto: cut, deadLettered: dead };
+      // What is lost has died already, and has its letter.
+      const lost = unacked === undefined ? 0 : await this.#losses.count(stream, unacked);
+      const dead = unacked === undefined ? 0 : unacked.upto + 1 - unacked.from - lost;
+      const { tenantId } = streamOwner(stream);
+      const range: LostRange | undefined =
+        unacked && dead > 0
+          ? { stream, tenantId, ...unacked, events: dead, reason: retiredReason, time: now }
+          : undefined;
+      if (await this.#cut(stream, plan, range, lost)) return { stream, from: first, upto: cut, deadLettered: dead };
     }
     throw unavailable("the beginning of a stream changes again and again");
   }
@@ -198,7 +208,7 @@ export class Retirement {
     }
   }
 
-  async #cut(stream: StreamKey, plan: Plan, range: LostRange | undefined): Promise<boolean> {
+  async #cut(stream: StreamKey, plan: Plan, range: LostRange | undefined, lost: number): Promise<boolean> {
     const { first, cut, acked, letterPlace, letterText, runs } = plan;
     const last = letterText === "" ? undefined : (parseTrusted(letterText) as DeadLetter);
     const joined = range !== undefined && last?.kind === "retired" && isNextOf(last, range) ? last : undefined;
@@ -213,7 +223,7 @@ export class Retirement {
       stream,
       cutScript,
       ...[String(first), String(cut), String(acked), letterPlace, place],
-      ...[letter === undefined ? "" : JSON.stringify(letter), joined === undefined ? "0" : "1", ...keys],
+      ...[letter === undefined ? "" : JSON.stringify(letter), joined === undefined ? "0" : "1", String(lost), ...keys],
     );
     const isCut = words[0] === "cut";
     if (!isCut && place !== "") await this.#letters.replaced(place);

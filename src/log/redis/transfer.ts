@@ -164,9 +164,9 @@ export async function openRedisTransfer(url: string, clock: Clock = systemClock)
         book.runs.map((run) => runCommand(run, book.stream, meta, endedAt.get(run.record.runId))),
       );
       const letter = book.letters.findLast((one) => one.letter.kind === "retired")?.place;
-      const { first, head, acked, dead, lost } = book;
+      const { first, head, acked, dead } = book;
       const line = await servers.line("write", meta);
-      const counters = { epoch: line.history, first, head, acked, dead, lost: JSON.stringify(lost) };
+      const counters = { epoch: line.history, first, head, acked, dead };
       const fields = Object.entries(letter === undefined ? counters : { ...counters, letter });
       await line.ask(["HSET", meta, ...fields.flatMap(([name, value]) => [name, String(value)])]);
     },
