@@ -30,7 +30,7 @@ afterAll(() => cluster[Symbol.asyncDispose]());
 
 async function make() {
   const name = freshName();
-  const open = () => openRedisLog({ url: cluster.url, name, onBug: () => {} });
+  const open = () => openRedisLog({ url: cluster.url, name, onBug: () => {}, callMs: 8_000 });
   let newest = await open();
   return {
     log: newest,
