@@ -8,7 +8,7 @@ import { InvalidConfig } from "../errors.ts";
 export interface RawConnection {
   sendCommand(words: readonly string[]): Promise<unknown>;
   sSubscribe(channel: string, hear: (message: string, channel: string) => void): Promise<void>;
-  sUnsubscribe(channel: string): Promise<void>;
+  sUnsubscribe(channel: string, hear: (message: string, channel: string) => void): Promise<void>;
   on(event: "error" | "end" | "sharded-channel-moved", listener: () => void): unknown;
   destroy(): void;
 }

@@ -26,6 +26,11 @@ interface Followed {
   count: number;
   epoch: Epoch | undefined;
   head: Offset;
+  /** The one ear on its channel, however many follow it. */
+  readonly hear: (message: string) => void;
+  /** Where that ear is, or is being put. */
+  line: Line | undefined;
+  standing: Promise<void>;
 }
 
 /** Streams that are looked at together: in between, the server does what others wait for. */
@@ -49,8 +54,7 @@ export class Follows {
   }
 
   async follow(stream: StreamKey): Promise<() => void> {
-    const followed = this.#followed.get(stream) ?? { count: 0, epoch: undefined, head: 0 };
-    this.#followed.set(stream, followed);
+    const followed = this.#followed.get(stream) ?? this.#newFollowed(stream);
     followed.count += 1;
     let isDone = false;
     const unfollow = (): void => {
@@ -59,7 +63,7 @@ export class Follows {
       this.#leave(stream, followed);
     };
     try {
-      await this.#subscribe(await this.#line(stream), stream);
+      await this.#subscribed(await this.#line(stream), stream, followed);
     } catch (error) {
       unfollow();
       throw error;
@@ -74,15 +78,30 @@ export class Follows {
     this.#cancelAgain?.();
   }
 
+  #newFollowed(stream: StreamKey): Followed {
+    const hear = (message: string): void => this.#hear(stream, message);
+    const followed = { count: 0, epoch: undefined, head: 0, hear, line: undefined, standing: Promise.resolve() };
+    this.#followed.set(stream, followed);
+    return followed;
+  }
+
   #leave(stream: StreamKey, followed: Followed): void {
     followed.count -= 1;
-    if (followed.count > 0 || this.#followed.get(stream) !== followed) return;
-    this.#followed.delete(stream);
-    const channel = this.#terms.servers.keys.channel(stream);
-    this.#terms.servers
-      .ready("hear", channel)
-      ?.unsubscribe(channel)
-      .catch(() => {});
+    if (followed.count === 0) this.#leaveStanding(stream, followed);
+  }
+
+  /** When its ear is put and nobody has come back meanwhile: a channel that is left and entered at once may stay mute. */
+  #leaveStanding(stream: StreamKey, followed: Followed): void {
+    const { standing } = followed;
+    const leave = (): void => {
+      if (followed.count > 0 || this.#followed.get(stream) !== followed) return;
+      // The line was another meanwhile.
+      if (followed.standing !== standing) return this.#leaveStanding(stream, followed);
+      this.#followed.delete(stream);
+      const { line, hear } = followed;
+      line?.unsubscribe(this.#terms.servers.keys.channel(stream), hear).catch(() => {});
+    };
+    standing.then(leave, leave);
   }
 
   async #line(stream: StreamKey): Promise<Line> {
@@ -96,13 +115,17 @@ export class Follows {
     return line;
   }
 
-  #subscribe(line: Line, stream: StreamKey): Promise<void> {
-    const heard = line.subscribe(this.#terms.servers.keys.channel(stream), (message) => this.#hear(stream, message));
-    return heard.catch((error: unknown) => {
+  #subscribed(line: Line, stream: StreamKey, followed: Followed): Promise<void> {
+    if (followed.line === line) return followed.standing;
+    const forget = (error: unknown): never => {
+      if (followed.line === line) followed.line = undefined;
       // Who asks again asks where it is now.
       if (error instanceof Moved) this.#terms.servers.moved(error);
       throw failureOf(error);
-    });
+    };
+    followed.line = line;
+    followed.standing = line.subscribe(this.#terms.servers.keys.channel(stream), followed.hear).catch(forget);
+    return followed.standing;
   }
 
   /** `<writer> <head> <epoch>`. What this process wrote has rung already, with its events. */
@@ -132,9 +155,12 @@ export class Follows {
   }
 
   async #followAll(): Promise<void> {
-    const streams = [...this.#followed.keys()];
-    await Promise.all(streams.map(async (stream) => this.#subscribe(await this.#line(stream), stream)));
-    await this.#look(streams, true);
+    const followed = [...this.#followed];
+    await Promise.all(followed.map(async ([stream, each]) => this.#subscribed(await this.#line(stream), stream, each)));
+    await this.#look(
+      followed.map(([stream]) => stream),
+      true,
+    );
   }
 
   async #look(streams: readonly StreamKey[], isRungAnyway: boolean): Promise<void> {

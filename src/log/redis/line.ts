@@ -50,8 +50,8 @@ export class Line {
     return this.#timed(channel.length, 0, () => this.#raw.sSubscribe(channel, hear));
   }
 
-  unsubscribe(channel: string): Promise<void> {
-    return this.#timed(channel.length, 0, () => this.#raw.sUnsubscribe(channel));
+  unsubscribe(channel: string, hear: (message: string, channel: string) => void): Promise<void> {
+    return this.#timed(channel.length, 0, () => this.#raw.sUnsubscribe(channel, hear));
   }
 
   /** Fails also: `Moved`. */

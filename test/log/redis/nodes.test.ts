@@ -27,6 +27,9 @@ beforeAll(async () => {
 });
 afterAll(() => redis[Symbol.asyncDispose]());
 
+/** No poll comes within a test: what is heard, a bell told. Units: ms. */
+const never = 600_000;
+
 /** Of a log's bells, those without events: of other processes. */
 function heard(log: { watch(listener: (bell: Bell) => void): () => void }): Bell[] {
   const bells: Bell[] = [];
@@ -107,6 +110,30 @@ describe("two Redis logs of one store", () => {
     await write(one, notice(bob, "f"));
     await eventually(() => expect(bells.at(-1)).toMatchObject({ stream: bob, head: 2 }));
     expect(bells.length).toBe(3);
+  });
+
+  it("hear on when a stream is left and followed again at once, as a reader does who comes back", async () => {
+    const name = freshName();
+    const [one, other] = [await openLog(redis.url, name), await openLog(redis.url, name, { pollMs: never })];
+    const bells = heard(other);
+    let unfollow = await other.follow?.(alice);
+    for (let round = 1; round <= 3; round += 1) {
+      unfollow?.();
+      unfollow = await other.follow?.(alice);
+      await write(one, notice(alice, `${round}`));
+      await eventually(() => expect(bells.at(-1)?.head).toBe(round));
+    }
+  });
+
+  it("ring a bell once, however often its stream was followed", async () => {
+    const name = freshName();
+    const [one, other] = [await openLog(redis.url, name), await openLog(redis.url, name, { pollMs: never })];
+    const bells = heard(other);
+    for (let round = 0; round < 5; round += 1) await other.follow?.(alice);
+    await write(one, notice(alice, "a"));
+    await write(one, notice(alice, "b"));
+    await eventually(() => expect(bells.at(-1)?.head).toBe(2));
+    expect(bells.map(({ head }) => head)).toEqual([1, 2]);
   });
 
   it("miss nothing when the line that hears bells is cut again and again", async () => {
