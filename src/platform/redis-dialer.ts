@@ -35,6 +35,8 @@ export async function redisDialer({ connectMs, setting, shown }: DialTerms): Pro
       RESP: resp,
       disableOfflineQueue: true,
       maintNotifications: "disabled",
+      // Whoever sends has a time of its own; this one would be a timer, a signal and an exception for each command.
+      commandOptions: { timeout: undefined },
       socket: { connectTimeout: connectMs, reconnectStrategy: false },
     });
     // It is heard of by the call that fails.
