@@ -3,6 +3,7 @@ import { InvalidConfig, LogFull, LogUnavailable } from "../errors.ts";
 import { store, type StoreSetting } from "../config-values.ts";
 import { CopyDiffers, copyLog, type CopyProgress } from "../log/copy-log.ts";
 import { openSource, openTarget, schemaStepsOf } from "../log/open-transfer.ts";
+import type { LogSource } from "../log/transfer.ts";
 import { systemClock } from "../platform/clock.ts";
 import { settings } from "../settings.ts";
 import type { Arguments } from "./command-line.ts";
@@ -34,6 +35,7 @@ async function rehearse(from: StoreSetting, to: StoreSetting): Promise<number> {
   try {
     const { streams, events } = await source.count();
     process.stdout.write(`would copy ${streams} streams with ${events} events, and keep the epoch ${source.epoch}\n`);
+    process.stdout.write(lostEpochs(source));
     for (const step of steps) process.stdout.write(`would bring the target to schema ${step}\n`);
     process.stdout.write("nothing was changed\n");
     return 0;
@@ -50,6 +52,7 @@ async function move(from: StoreSetting, to: StoreSetting): Promise<number> {
       const { streams, before, events, documents } = await copyLog(source, target, speaker());
       const found = before === 0 ? "" : ` (${before} of them by an earlier try)`;
       process.stdout.write(`copied ${streams} streams${found}, ${events} events and ${documents} documents\n`);
+      process.stdout.write(lostEpochs(source));
       process.stdout.write("verified: both stores hold the same; start the server on the new one\n");
       return 0;
     } finally {
@@ -58,6 +61,12 @@ async function move(from: StoreSetting, to: StoreSetting): Promise<number> {
   } finally {
     await source.close();
   }
+}
+
+/** Of a cluster's masters. */
+function lostEpochs({ otherEpochs = [] }: LogSource): string {
+  if (otherEpochs.length === 0) return "";
+  return `not kept: the epochs of ${otherEpochs.length} other masters, whose users begin with a gap and a snapshot\n`;
 }
 
 /** A line a second, and one where a phase begins. */

@@ -50,8 +50,10 @@ export interface StreamBook {
 }
 
 export interface LogSource {
-  /** Of all its streams. */
+  /** Of its streams. */
   readonly epoch: Epoch;
+  /** A Redis Cluster has one for each master: those that the copy does not keep. */
+  readonly otherEpochs?: readonly Epoch[] | undefined;
   count(): Promise<{ readonly streams: number; readonly events: number }>;
   streams(): AsyncIterable<StreamKey>;
   book(stream: StreamKey): Promise<StreamBook>;

@@ -42,6 +42,8 @@ export async function openRedisTransfer(url: string, clock: Clock = systemClock)
       await Promise.all(commands.slice(at, at + maxTogether).map((words) => ask(key, ...words)));
   };
   const { history } = await servers.line("write", keys.store);
+  const epochs = new Set((await servers.masters()).map((line) => epochOf(line.history)));
+  epochs.delete(epochOf(history));
   const partOf = (meta: string, name: string): string => `${meta.slice(0, -"meta".length)}${name}`;
 
   async function* kinds(): AsyncIterable<string> {
@@ -114,6 +116,7 @@ export async function openRedisTransfer(url: string, clock: Clock = systemClock)
 
   return {
     epoch: epochOf(history),
+    otherEpochs: [...epochs],
     count: async () => {
       let [count, total] = [0, 0];
       for await (const stream of listed()) {

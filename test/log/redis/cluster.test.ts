@@ -1,10 +1,17 @@
 /** The Redis log on a cluster of three masters: the same answers, wherever a key is and while slots move (L15). */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { asUserId, streamKey } from "../../../protocol/ids.ts";
+import type { StoreSetting } from "../../../src/config-values.ts";
+import { copyLog } from "../../../src/log/copy-log.ts";
+import { openSource, openTarget } from "../../../src/log/open-transfer.ts";
 import { checkRedis, planRedisMigrations } from "../../../src/log/redis/index.ts";
 import { keysOf } from "../../../src/log/redis/keys.ts";
 import { openRedisLog } from "../../../src/log/redis/redis.ts";
 import { slotOf } from "../../../src/log/redis/slot.ts";
+import { openSqliteLog } from "../../../src/log/sqlite.ts";
 import { eventLogContract } from "../../../src/testing/event-log-contract.ts";
 import {
   alice,
@@ -19,6 +26,7 @@ import {
   write,
 } from "../../../src/testing/event-log/sample.ts";
 import { eventually } from "../../support/eventually.ts";
+import { fill, pictureOf } from "../../support/filled-log.ts";
 import { RedisCluster } from "../../support/redis-cluster.ts";
 import { freshName, openLog } from "../../support/redis-log.ts";
 
@@ -114,5 +122,37 @@ describe("a Redis log on a cluster", () => {
     const found = await checkRedis(cluster.url);
     expect(found.filter(({ about }) => about === "fsync").map(({ level }) => level)).toEqual(["ok", "ok", "ok"]);
     expect(await planRedisMigrations(`${cluster.url}?name=${freshName()}`)).toMatchObject({ from: 0, to: 1 });
+  });
+});
+
+async function move(from: StoreSetting, to: StoreSetting): Promise<void> {
+  const source = await openSource(from);
+  const target = await openTarget(to);
+  await copyLog(source, target).finally(() => Promise.all([source.close(), target.close()]));
+}
+
+describe("a move", () => {
+  it("to a cluster and from it brings everything, at the same offsets and under the same epoch", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "runcast-cluster-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [before, back] = [join(folder, "before.db"), join(folder, "back.db")];
+    const file = await openSqliteLog({ path: before });
+    await fill(file);
+    const picture = await pictureOf(file);
+    await file.close();
+    const name = freshName();
+    const there: StoreSetting = { kind: "redis", url: `${cluster.url}?name=${name}` };
+    const unmoved = await openSource(there);
+    expect(unmoved.otherEpochs?.length).toBe(2);
+    await unmoved.close();
+    await move({ kind: "sqlite", file: before }, there);
+    const moved = await openSource(there);
+    expect(moved.otherEpochs).toEqual([]);
+    await moved.close();
+    expect(await pictureOf(await openLog(cluster.masters[1]?.url ?? "", name))).toEqual(picture);
+    await move(there, { kind: "sqlite", file: back });
+    const again = await openSqliteLog({ path: back });
+    onTestFinished(() => again.close());
+    expect(await pictureOf(again)).toEqual(picture);
   });
 });
