@@ -32,12 +32,16 @@ export async function settled<Value>(effect: Effect.Effect<Value, InvalidConfig 
   throw new Failure(failure._tag === "InvalidConfig" ? `${failure.setting} ${failure.message}` : failure.message);
 }
 
-/** The settings, with the flags in `names` over environment and file. */
-export function readConfig(given: Arguments, names: readonly string[]): Promise<Config> {
+/** The settings, with the flags in `names`, and what `more` says, over environment and file. */
+export function readConfig(
+  given: Arguments,
+  names: readonly string[],
+  more: Readonly<Record<string, string | undefined>> = {},
+): Promise<Config> {
   const camelCase = (name: string) => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return settled(
     loadConfig({
-      flags: Object.fromEntries(names.map((name) => [camelCase(name), given.given(name)])),
+      flags: { ...Object.fromEntries(names.map((name) => [camelCase(name), given.given(name)])), ...more },
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !otherVariables.has(name))),
       directory: process.cwd(),
       file: given.given("config"),

@@ -8,16 +8,20 @@ import { systemClock } from "../platform/clock.ts";
 import { settings } from "../settings.ts";
 import type { Arguments } from "./command-line.ts";
 import { Failure, UsageError } from "./command-line.ts";
-import { settled } from "./identity.ts";
+import { leftBehind } from "../spool/left-behind.ts";
+import { readConfig, settled } from "./identity.ts";
 
 const sayEveryMs = 1_000;
+/** Where `serve` has it when nothing is said. */
+const standardSpool = settings.spool.default.replace(/^file:/, "");
 const msPerSecond = 1_000;
 
 export async function migrate(given: Arguments): Promise<number> {
   const from = await storeOf(given, "from");
   const to = await storeOf(given, "to");
   try {
-    return await (given.has("dry-run") ? rehearse(from, to) : move(from, to));
+    const requireEmpty = () => requireNothingSpooled(given, from);
+    return await (given.has("dry-run") ? rehearse(from, to, requireEmpty) : move(from, to, requireEmpty));
   } catch (cause) {
     throw explained(cause);
   }
@@ -29,10 +33,29 @@ function storeOf(given: Arguments, flag: "from" | "to"): Promise<StoreSetting> {
   return settled(store({ text, called: `--${flag}` }, settings.store));
 }
 
-async function rehearse(from: StoreSetting, to: StoreSetting): Promise<number> {
+/**
+ * What waits in a spool was acknowledged and delivered at offsets that the log has not given yet: only a server on this very store
+ * brings it there, or begins a new epoch where it cannot.
+ */
+async function requireNothingSpooled(given: Arguments, from: StoreSetting): Promise<void> {
+  if (from.kind !== "sqlite") return;
+  const { spool } = await readConfig(given, ["spool"], { store: `sqlite:${from.file}` });
+  const left = await leftBehind(from.file, spool, standardSpool);
+  if (left === undefined) return;
+  const what =
+    left.what === "events"
+      ? "has acknowledged events that still wait in its spool"
+      : "has handed out events that it could not write any more";
+  throw new Failure(
+    `--from ${what} (${left.path}): start its server once more, with its spool, until runcast_spool_events is 0, and stop it`,
+  );
+}
+
+async function rehearse(from: StoreSetting, to: StoreSetting, requireEmpty: () => Promise<void>): Promise<number> {
   const steps = await opened("--to", schemaStepsOf(to));
   const source = await opened("--from", openSource(from));
   try {
+    await requireEmpty();
     const { streams, events } = await source.count();
     process.stdout.write(`would copy ${streams} streams with ${events} events, and keep the epoch ${source.epoch}\n`);
     process.stdout.write(lostEpochs(source));
@@ -44,9 +67,11 @@ async function rehearse(from: StoreSetting, to: StoreSetting): Promise<number> {
   }
 }
 
-async function move(from: StoreSetting, to: StoreSetting): Promise<number> {
+async function move(from: StoreSetting, to: StoreSetting, requireEmpty: () => Promise<void>): Promise<number> {
   const source = await opened("--from", openSource(from));
   try {
+    // The store is ours by now: no server puts anything into its spool.
+    await requireEmpty();
     const target = await opened("--to", openTarget(to));
     try {
       const { streams, before, events, documents } = await copyLog(source, target, speaker());

@@ -65,6 +65,13 @@ export const migrateCommand: Command = {
   flags: {
     from: { value: "<url>", about: "the store that is: sqlite:<file>, postgres://… or redis://… (required)" },
     to: { value: "<url>", about: "the store that is to be: sqlite:<file>, postgres://… or redis://… (required)" },
+    spool: {
+      value: "<url>",
+      about: "of a SQLite source: where its server's spool is, to see that nothing waits there",
+      env: "RUNCAST_SPOOL",
+      default: "file:./runcast-spool",
+    },
+    config,
     "dry-run": { about: "say what would be copied, and which schema the target would get; change nothing" },
   },
   examples: [
@@ -75,7 +82,7 @@ export const migrateCommand: Command = {
   ],
   exitCodes: [
     { code: "0", means: "copied and verified (with --dry-run: said)" },
-    { code: "1", means: "a store cannot be used or has failed, or the two differ" },
+    { code: "1", means: "a store cannot be used or has failed, events wait in the source's spool, or the two differ" },
     { code: "2", means: "the command line is wrong" },
   ],
 };

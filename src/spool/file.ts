@@ -22,7 +22,7 @@ export interface FileSpoolOptions {
 const defaultSegmentBytes = 8 * 2 ** 20;
 /** Names sort as numbers do. */
 const numberDigits = 12;
-const segmentName = /^\d{12}\.spool$/;
+export const segmentName = /^\d{12}\.spool$/;
 const lockWaitMs = 2_000;
 const retryAfterMs = 1_000;
 

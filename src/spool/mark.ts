@@ -3,7 +3,7 @@
  * place, which a full disk lets us do, and says at the next start whether events may wait in the spool, and whether events
  * were handed out that nothing durable held.
  */
-import { mkdir, open } from "node:fs/promises";
+import { mkdir, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { InvalidConfig } from "../errors.ts";
 
@@ -20,6 +20,18 @@ export interface SpoolMark {
   close(): Promise<void>;
 }
 
+const stateIn = (text: string): SpoolState | undefined =>
+  (Object.keys(states) as SpoolState[]).find((state) => states[state] === text);
+
+/** Undefined: there is no such file. */
+export async function readSpoolState(path: string): Promise<SpoolState | undefined> {
+  const text = await readFile(path, "latin1").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined;
+    throw cause;
+  });
+  return text === undefined ? undefined : (stateIn(text.slice(0, 1)) ?? "clean");
+}
+
 /** Fails: `InvalidConfig` when the file cannot be made. */
 export async function openSpoolMark(path: string): Promise<SpoolMark> {
   try {
@@ -27,7 +39,7 @@ export async function openSpoolMark(path: string): Promise<SpoolMark> {
     const file = await open(path, "r+").catch(() => open(path, "w+", 0o600));
     const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, 0);
     const text = buffer.toString("latin1", 0, bytesRead);
-    const before = (Object.keys(states) as SpoolState[]).find((state) => states[state] === text) ?? "clean";
+    const before = stateIn(text) ?? "clean";
     const write = async (state: SpoolState): Promise<void> => {
       await file.write(states[state], 0, "latin1");
       // For a power cut. A killed process has left it to the kernel, which is enough; a disk that fails may say no.

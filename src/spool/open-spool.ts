@@ -57,7 +57,7 @@ export const openSpool = Effect.fnUntraced(function* (
   yield* requireAlone(store);
   if (!isOwnLog && file === undefined) return undefined;
   const identity = file === undefined ? "log" : storeName(file);
-  const folder = setting?.kind === "file" ? join(setting.directory, identity) : `${file ?? ""}.spool`;
+  const folder = setting?.kind === "file" ? join(setting.directory, identity) : besideStore(file ?? "");
   const open = setting?.kind === "redis" ? redisSpool(terms, setting.url, identity, file) : fileSpool(terms, folder);
   return yield* Effect.acquireRelease(
     Effect.tryPromise({ try: open, catch: (cause) => cause }).pipe(
@@ -90,7 +90,7 @@ const fileSpool =
 const redisSpool =
   ({ clock, journal, commit }: OpenSpoolTerms, url: string, name: string, file: string | undefined) =>
   async (): Promise<OpenedSpool> => {
-    const mark = file === undefined ? undefined : await openSpoolMark(`${file}.spool-state`);
+    const mark = file === undefined ? undefined : await openSpoolMark(redisMarkOf(file));
     // Its last process left nothing in it: there is nothing to wait for.
     const mayWait = mark?.before !== "clean";
     const spool = await openRedisSpool({ url, name, clock, journal, mustAnswer: mayWait }).catch(
@@ -111,8 +111,14 @@ async function marked(spool: Spool, path: string): Promise<SpoolMark> {
   }
 }
 
+/** Where an embedding process has it that says nothing else. */
+export const besideStore = (file: string): string => `${file}.spool`;
+
+/** What says whether events wait in a spool that is in Redis. */
+export const redisMarkOf = (file: string): string => `${file}.spool-state`;
+
 /** The same file under another name is the same store; one that is not made yet has its folder's real name. */
-function storeName(file: string): string {
+export function storeName(file: string): string {
   const path = resolve(file);
   const real = existsSync(path) ? realpathSync(path) : join(realFolder(dirname(path)), basename(path));
   return createHash("sha256").update(real).digest("hex").slice(0, nameChars);

@@ -2,6 +2,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { program } from "../cli/program.ts";
+import { openFileSpool } from "../../src/spool/file.ts";
+import { storeName } from "../../src/spool/open-spool.ts";
+import { silentJournal } from "../../src/telemetry/journal.ts";
 import { hello } from "../gateway/support/socket.ts";
 import { BlackBox, done, thinking } from "../support/black-box.ts";
 import { userToken } from "../support/built-server.ts";
@@ -17,6 +20,9 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]();
   await redis[Symbol.asyncDispose]();
 });
+
+const spoolOf = (directory: string): string =>
+  join(directory, "runcast-spool", storeName(join(directory, "runcast.db")));
 
 const crowd = Array.from({ length: 60 }, (_, at) => `user-${at}`);
 
@@ -47,6 +53,15 @@ describe("runcast migrate", () => {
         stderr: expect.stringContaining("stop the server first"),
       });
       await before.server.terminate();
+      const spool = await openFileSpool({ folder: spoolOf(before.server.directory), journal: silentJournal });
+      await spool.append(["said while the log was down"]);
+      for (const more of [[], ["--dry-run"]])
+        expect(await migrate(...more).ended).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(/still wait in its spool .* start its server once more/),
+        });
+      await spool.remove(1);
+      await spool.close();
       expect(await migrate("--dry-run").ended).toMatchObject({
         ...{
           code: 0,
