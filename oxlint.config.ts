@@ -45,6 +45,7 @@ const patterns = {
     allowTypeImports: true,
     message: oneAuthority,
   },
+  nodeHttp: { regex: "/platform/node-http(\\.ts|\\.js)?$", message: useGateway },
   doors: {
     regex: "/gateway/(websocket|sse)(-transport)?(\\.ts|\\.js)?$",
     allowTypeImports: true,
@@ -176,7 +177,7 @@ export default defineConfig({
     },
     {
       files: ["src/gateway/**"],
-      rules: { "no-restricted-imports": imports(["ws", "http", "https", "http2", "net", "doors"]) },
+      rules: { "no-restricted-imports": imports(["ws", "nodeHttp", "https", "http2", "net", "doors"]) },
     },
     // The one way out to URLs that are not ours alone, and what judges where it leads.
     {
@@ -185,7 +186,7 @@ export default defineConfig({
     },
     {
       files: ["src/fallback/guarded-request.ts", "src/fallback/egress-rules.ts", "src/fallback/public-address.ts"],
-      rules: { "no-restricted-imports": imports(["http", "https", "net"]) },
+      rules: { "no-restricted-imports": imports(["nodeHttp", "https", "net"]) },
     },
     { files: ["src/log/**"], rules: { "no-restricted-imports": imports(["sqlite"]) } },
     {

@@ -10,6 +10,7 @@ import { Failure, readArguments, suggestion, UsageError } from "./command-line.t
 import { commands } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { paintFor } from "./paint.ts";
+import { boundYoungGeneration } from "./young-generation.ts";
 
 const usageExitCode = 2;
 /** As `engines` in package.json says: older ones lack what the product is built on. */
@@ -19,6 +20,8 @@ const minNode = [22, 18] as const;
 async function run(name: string, given: Arguments): Promise<number> {
   switch (name) {
     case "serve":
+      // Before anything of a server is loaded: it would be loaded twice.
+      boundYoungGeneration();
       return (await import("./serve.ts")).serve(given);
     case "token":
       return (await import("./token.ts")).token(given);

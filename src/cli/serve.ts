@@ -17,7 +17,6 @@ import { serveCommand } from "./commands.ts";
 import { devModeOf, readConfig, settled } from "./identity.ts";
 import { paintFor } from "./paint.ts";
 import type { PrimaryLink } from "./workers/primary-link.ts";
-import { boundYoungGeneration } from "./young-generation.ts";
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const;
 /** Orchestrators kill after ten seconds: whatever hangs must be told about before. */
@@ -44,7 +43,6 @@ function stopRequested(isAloud: boolean): Promise<void> {
 }
 
 export async function serve(given: Arguments): Promise<number> {
-  if (cluster.isPrimary) boundYoungGeneration();
   const stop = stopRequested(cluster.isPrimary);
   const link = cluster.isWorker ? new (await import("./workers/primary-link.ts")).PrimaryLink() : undefined;
   try {

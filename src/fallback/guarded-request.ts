@@ -6,11 +6,11 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import type { LookupAddress } from "node:dns";
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
-import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
 import { isIP } from "node:net";
 import type { Clock } from "../platform/clock.ts";
+import { httpRequest } from "../platform/node-http.ts";
 import type { EgressRules } from "./egress-rules.ts";
 import { hostOf } from "./egress-rules.ts";
 import { NotTaken } from "./not-taken.ts";

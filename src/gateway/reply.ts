@@ -3,10 +3,10 @@
  * failures become them through `refusal`, and nothing a caller sent comes back unbounded.
  */
 import type { ServerResponse } from "node:http";
-import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import * as Data from "effect/Data";
 import type { ExpectedError } from "../errors.ts";
+import { STATUS_CODES } from "../platform/node-http.ts";
 import type { Refusal } from "../refusal.ts";
 import { errorBody, refusalOf } from "../refusal.ts";
 

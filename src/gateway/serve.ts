@@ -3,13 +3,13 @@
  * has drained the runtime before, so that users hear a goodbye.
  */
 import type { IncomingMessage, Server } from "node:http";
-import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { Server as NetServer } from "node:net";
 import * as Effect from "effect/Effect";
 import { InvalidConfig, TooMany } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemClock } from "../platform/clock.ts";
+import { createServer } from "../platform/node-http.ts";
 import type { GatewayOptions } from "./desk.ts";
 import { Gateway, refuseUpgrade } from "./gateway.ts";
 import { errorReply, sendRawReply } from "./reply.ts";

@@ -165,6 +165,18 @@ export const shout = (transport: Transport, frame: EncodedFrame) => {
     complaint: /'node:http'.*no-restricted-imports/,
   },
   {
+    says: "only the gateway opens sockets (by src/platform/node-http)",
+    file: "src/runtime/offender-platform-http.ts",
+    source: `export { createServer } from "../platform/node-http.ts";`,
+    complaint: /node-http.*no-restricted-imports/,
+  },
+  {
+    says: "nothing of a server loads undici (by an import from node:http)",
+    file: "src/gateway/offender-http.ts",
+    source: `export { createServer } from "node:http";`,
+    complaint: /'node:http'.*no-restricted-imports/,
+  },
+  {
     says: "a channel calls nobody but through the guarded request (node:https)",
     file: "src/fallback/offender-https.ts",
     source: `export { request } from "node:https";`,
