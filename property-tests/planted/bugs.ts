@@ -15,7 +15,7 @@ export interface PlantedBug {
   readonly says: string;
   readonly edits: readonly Edit[];
   /** What looks for it; default `simulation`. */
-  readonly seenBy?: "simulation" | "isolation";
+  readonly seenBy?: "simulation" | "several" | "isolation";
   /** Seed of a world that shows it, where that is rare: the test begins there. */
   readonly foundAt?: number;
 }
@@ -293,6 +293,56 @@ export const plantedBugs: readonly PlantedBug[] = [
         "src/runtime/judge.ts",
         `if (onIllegal === "quarantine") verdict.apart.push({ event, reason });`,
         `if (onIllegal === "quarantine") verdict.legal.push({ event, index });`,
+      ),
+    ],
+  },
+  {
+    name: "no-rejudging",
+    seenBy: "several",
+    foundAt: 16,
+    says: "what was judged by an old picture is written behind what another node wrote",
+    edits: [
+      edit(
+        "src/runtime/run-turns.ts",
+        "      answer = await host.log.append(batch.appendTo(run.record));\n",
+        `      const append = batch.appendTo(run.record);
+      answer = await host.log.append(append);
+      if (answer.kind === "seq_conflict" && append.run)
+        answer = await host.log.append({ ...append, run: { ...append.run, expectedSeq: answer.seq } });\n`,
+      ),
+    ],
+  },
+  {
+    name: "foreign-claim-unnoticed",
+    seenBy: "several",
+    foundAt: 47,
+    says: "a node does not notice that a run was claimed at another one",
+    edits: [edit("src/runtime/run-turns.ts", "if (record.fence !== run.fence) {", "if (record.fence < 0) {")],
+  },
+  {
+    name: "foreign-child-forgotten",
+    seenBy: "several",
+    foundAt: 139,
+    says: "a run completes while a child lives that another node made",
+    edits: [edit("src/runtime/run-turns.ts", "if (endsWell(calls)) await this.host.findChildren(run);", "")],
+  },
+  {
+    name: "heartbeat-unmarked",
+    seenBy: "several",
+    foundAt: 73,
+    says: "the other nodes do not hear of a heartbeat",
+    edits: [edit("src/runtime/run-desk.ts", "    await this.terms.shared?.mark.write();\n", "")],
+  },
+  {
+    name: "other-history-shown",
+    seenBy: "several",
+    foundAt: 87,
+    says: "readers of a history that the store has lost are not sent home",
+    edits: [
+      edit(
+        "src/runtime/hub.ts",
+        "if (!this.log.isShared || epoch === hub.epoch) return false;",
+        "if (epoch.length > 0) return false;",
       ),
     ],
   },

@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 import type { PlantedBug } from "./bugs.ts";
 
 const plant = new URL("./plant.ts", import.meta.url).href;
+const simulation = fileURLToPath(new URL("../simulation/main.ts", import.meta.url));
 const programs = {
-  simulation: fileURLToPath(new URL("../simulation/main.ts", import.meta.url)),
+  simulation,
+  several: simulation,
   isolation: fileURLToPath(new URL("./isolation-main.ts", import.meta.url)),
 };
 
@@ -39,6 +41,7 @@ export async function lookFor({ name, seenBy = "simulation" }: PlantedBug, { fro
     "--seeds",
     `${from}..${from + count - 1}`,
     "--first",
+    ...(seenBy === "several" ? ["--several"] : []),
   ];
   const child = spawn(execPath, args, { env: { ...env, PLANTED_BUG: name }, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";

@@ -35,6 +35,8 @@ export class Device {
   private lives = 0;
   /** Of the frame that is being handed to the client. */
   private snapshotAt = 0;
+  /** The server that welcomed it last. */
+  private welcomedBy: string | undefined;
   private readonly answered = new Set<string>();
 
   constructor(world: World, script: DeviceScript, index: number) {
@@ -150,7 +152,12 @@ export class Device {
     if (frame.type === "snapshot") this.snapshotAt = frame.at;
     if (frame.type === "status" && frame.run?.stalled === false)
       this.world.sometimes.note("a run that was shown as stalled is heard again");
-    if (frame.type !== "welcome" || frame.resumed !== "fresh") return;
+    if (frame.type !== "welcome") return;
+    const { servedBy } = this.link ?? {};
+    if (frame.resumed === "replayed" && this.world.fleet.areSeveral && (this.welcomedBy ?? servedBy) !== servedBy)
+      this.world.sometimes.note("a device goes on at another node where it was");
+    this.welcomedBy = servedBy;
+    if (frame.resumed !== "fresh") return;
     this.app.begin(this.script.from === "start" ? 0 : frame.head, "nothing");
   }
 

@@ -1,14 +1,15 @@
 /** A script from a seed. Swarm: each seed switches on some kinds of faults only, and draws small limits (buggify). */
 import { Chance } from "./chance.ts";
 import type { DeviceScript, Fault, FaultKind, NoticeScript, RunScript, Script, Settings } from "./script.ts";
-import { faultKinds } from "./script.ts";
+import { faultKinds, severalKinds } from "./script.ts";
 
 const kindShare = 0.3;
 const maxFaults = 14;
 
-export function drawScript(seed: number): Script {
-  const chance = new Chance(`script ${seed}`);
-  const settings = drawSettings(chance);
+/** `isSeveral`: one to three servers at a time over a store that they share; else one over its own. */
+export function drawScript(seed: number, isSeveral = false): Script {
+  const chance = new Chance(`${isSeveral ? "several" : "script"} ${seed}`);
+  const settings = { ...drawSettings(chance), ...(isSeveral && { nodes: chance.pick([1, 2, 2, 3, 3]) }) };
   const devices = some(chance, 1, 5, () => drawDevice(chance, settings));
   const runs = some(chance, 1, 5, (index) => drawRun(chance, settings, index));
   const notices = some(chance, 0, 3, () => drawNotice(chance, settings));
@@ -53,8 +54,9 @@ function drawDevice(chance: Chance, { users, heartbeatMs }: Settings): DeviceScr
   };
 }
 
-function drawRun(chance: Chance, { users, faultyMs }: Settings, index: number): RunScript {
-  const parent = index > 0 && chance.is(0.25) ? chance.index(index) : undefined;
+function drawRun(chance: Chance, { users, faultyMs, nodes }: Settings, index: number): RunScript {
+  // Several nodes know of different children.
+  const parent = index > 0 && chance.is(nodes === undefined ? 0.25 : 0.6) ? chance.index(index) : undefined;
   return {
     user: chance.index(users),
     atMs: chance.whole(0, faultyMs / 2),
@@ -78,8 +80,9 @@ const drawNotice = (chance: Chance, { users, faultyMs }: Settings): NoticeScript
   ackWaitMs: chance.pick([0, 0, 2_000]),
 });
 
-function drawFaults(chance: Chance, { faultyMs }: Settings): readonly Fault[] {
-  const kinds = faultKinds.filter(() => chance.is(kindShare));
+function drawFaults(chance: Chance, { faultyMs, nodes }: Settings): readonly Fault[] {
+  const all: readonly FaultKind[] = nodes === undefined ? faultKinds : [...faultKinds, ...severalKinds];
+  const kinds = all.filter(() => chance.is(kindShare));
   const count = kinds.length === 0 ? 0 : chance.whole(0, maxFaults);
   return Array.from({ length: count }, () => drawFault(chance, kinds, faultyMs)).sort((a, b) => a.atMs - b.atMs);
 }

@@ -1,6 +1,12 @@
-/** The servers of the world: who takes a new call, and which process comes after which. */
+/**
+ * The servers of the world: who takes a new call, and which process comes after which. One at a time over a store of its
+ * own, or several that share one; then callers go to any of them, and move.
+ */
+import type { Chance } from "./chance.ts";
 import { Server } from "./server.ts";
 import type { World } from "./world.ts";
+
+const movesShare = 0.3;
 
 export class Fleet {
   readonly servers: Server[] = [];
@@ -13,16 +19,29 @@ export class Fleet {
   }
 
   boot(): void {
-    this.add();
+    this.fill();
+  }
+
+  /** They share their store, and take calls side by side. */
+  get areSeveral(): boolean {
+    return this.world.script.settings.nodes !== undefined;
   }
 
   get alive(): readonly Server[] {
     return this.servers.filter(({ process }) => !process.isGone);
   }
 
-  /** Where newcomers are sent: to the newest. An older one that sleeps keeps what it has. Undefined: nobody listens. */
-  pick(): Server | undefined {
-    return this.alive.at(-1);
+  /**
+   * Where a caller is sent: to the newest. An older one that sleeps keeps what it has. Of several to any, and mostly to
+   * `last`, where the caller was before. Undefined: nobody listens.
+   */
+  pick(chance: Chance, last?: Server): Server | undefined {
+    const { alive } = this;
+    if (!this.areSeveral) return alive.at(-1);
+    if (last !== undefined && !last.process.isGone && !chance.is(movesShare)) return last;
+    const found = chance.pick(alive);
+    if (last !== undefined && found !== last) this.world.sometimes.note("a publisher moves to another node");
+    return found;
   }
 
   at(which: number): Server | undefined {
@@ -38,7 +57,7 @@ export class Fleet {
 
   beginAfter(afterMs: number): void {
     this.world.time.after(afterMs, "a server begins", () => {
-      if (this.alive.length === 0) this.add();
+      if (this.alive.length < this.wanted) this.add();
     });
   }
 
@@ -56,12 +75,23 @@ export class Fleet {
 
   powerOn(): void {
     this.isPowered = true;
-    if (this.alive.length === 0) this.add();
+    this.fill();
   }
 
   /** Everybody who sleeps wakes, and as many are there as should be. */
   heal(): void {
-    for (const { process } of this.alive) process.goOn();
-    if (this.alive.length === 0) this.add();
+    for (const { process, line } of this.alive) {
+      process.goOn();
+      line?.heal();
+    }
+    this.fill();
+  }
+
+  get wanted(): number {
+    return this.world.script.settings.nodes ?? 1;
+  }
+
+  private fill(): void {
+    while (this.isPowered && this.alive.length < this.wanted) this.add();
   }
 }

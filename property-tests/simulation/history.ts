@@ -2,6 +2,7 @@
  * What the disk has ever held, told by its commits: the yardstick of all oracles. It knows nothing of runs, frames or
  * windows. A history that was replaced stays here under its epoch: devices that saw it were right then.
  */
+import { isTerminalType } from "../../protocol/event.ts";
 import type { Epoch, StreamKey } from "../../protocol/ids.ts";
 import type { Bell, EventLog, StoredEvent } from "../../src/log/event-log.ts";
 
@@ -35,6 +36,10 @@ export class History {
 
   head(stream: string): number {
     return this.of(stream).length;
+  }
+
+  hasEnded(stream: string, runId: string): boolean {
+    return this.of(stream).some((event) => event.runId === runId && isTerminalType(event.type));
   }
 
   /** I2: offsets are dense and come in commit order. */

@@ -40,7 +40,7 @@ const inflictions: Readonly<Record<FaultKind, (world: World, fault: Fault) => vo
   "server.replace": (world, { who, forMs, part }) => {
     const server = world.fleet.at(who);
     if (server === undefined) return;
-    world.isShared = true;
+    world.isShared = !world.fleet.areSeveral;
     server.process.stop();
     world.time.after(forMs * part, "a successor begins", () => world.fleet.add());
     world.time.after(forMs, "a server wakes", () => {
@@ -48,11 +48,20 @@ const inflictions: Readonly<Record<FaultKind, (world: World, fault: Fault) => vo
       server.process.goOn();
     });
     world.time.after(2 * forMs, "the old server goes", () => {
-      if (world.fleet.alive.length > 1) server.kill();
+      if (world.fleet.alive.length > world.fleet.wanted) server.kill();
     });
   },
-  "server.wallJump": (world, { part }) => {
-    world.wall.skewMs += Math.round((part - 0.5) * longestJumpMs);
+  "server.wallJump": (world, { who, part }) => {
+    const wall = world.fleet.areSeveral ? world.fleet.at(who)?.wall : world.wall;
+    if (wall) wall.skewMs += Math.round((part - 0.5) * longestJumpMs);
+  },
+  "node.cut": (world, { who, forMs }) => world.fleet.at(who)?.line?.cut(forMs),
+  "node.loseAnswers": (world, { who, forMs }) => world.fleet.at(who)?.line?.loseAnswers(forMs),
+  "bells.break": (world, { who, forMs }) => world.fleet.at(who)?.line?.breakBells(forMs),
+  "bells.lose": (world, { who, forMs }) => world.fleet.at(who)?.line?.loseBells(forMs),
+  "bells.delay": (world, { who, forMs, part }) => world.fleet.at(who)?.line?.delayBells(forMs, part * longestSpikeMs),
+  "store.restart": (world, { forMs }) => {
+    if (world.fleet.areSeveral) world.loseStore(forMs);
   },
   "power.cut": (world, { forMs }) => world.loseLight(forMs, () => world.disk.powerOn()),
   "log.restore": (world, { forMs, part }) => world.loseLight(forMs, () => world.disk.restore(part)),

@@ -38,6 +38,8 @@ export class Link {
   private readonly isDeaf: Record<Direction, boolean> = { up: false, down: false };
   private readonly held: Readonly<Record<Direction, Message[]>> = { up: [], down: [] };
   private busyUntilMs = 0;
+  /** The server that takes it. */
+  servedBy: string | undefined;
   onDrain: () => void = () => {};
 
   constructor(id: number, time: VirtualTime, line: Line) {

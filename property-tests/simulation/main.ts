@@ -3,6 +3,7 @@
  *
  *   --seed N             one world, twice: its script, its hash, what it breaks; the shortest script that still does
  *   --seeds A..B         many; with --seconds S for at most so long, with --first up to the first violation
+ *   --several            with --seed or --seeds: worlds of one to three servers at a time over a store that they share
  *   --script file.json   one world from its script
  *   --trace              with --seed or --script: every step
  *
@@ -22,7 +23,8 @@ import { simulate } from "./simulate.ts";
 /** Of all seeds' worth: below this a rare state may be missed by chance. */
 const enoughWorlds = 2_000;
 
-const usage = "usage: npm run sim -- --seed N | --seeds A..B [--seconds S] [--first] | --script file.json [--trace]";
+const usage =
+  "usage: npm run sim -- --seed N | --seeds A..B [--seconds S] [--first] | --script file.json [--several] [--trace]";
 
 function violationLine({ script, violations }: Result): string {
   const [first] = violations;
@@ -57,13 +59,20 @@ async function handOn(result: Result): Promise<void> {
   console.log(`${violationLine(shortest)}\nnpm run sim -- --script ${path}`);
 }
 
-async function many(range: string, seconds: number, onlyFirst: boolean): Promise<number> {
+interface ManyTerms {
+  readonly range: string;
+  readonly seconds: number;
+  readonly onlyFirst: boolean;
+  readonly isSeveral: boolean;
+}
+
+async function many({ range, seconds, onlyFirst, isSeveral }: ManyTerms): Promise<number> {
   const [from, upto] = range.split("..").map(Number);
   if (from === undefined || upto === undefined || !(upto >= from)) return misused();
-  const search = new Search();
+  const search = new Search(isSeveral);
   const beganMs = performance.now();
   for (let seed = from; seed <= upto && performance.now() - beganMs < seconds * 1_000; seed += 1) {
-    const result = await simulate(drawScript(seed));
+    const result = await simulate(drawScript(seed, isSeveral));
     search.add(result);
     if (result.violations.length === 0) continue;
     console.log(violationLine(result));
@@ -71,8 +80,8 @@ async function many(range: string, seconds: number, onlyFirst: boolean): Promise
   }
   for (const line of search.report((performance.now() - beganMs) / 1_000)) console.log(line);
   if (search.failedSeeds.length > 0) return 1;
-  if (search.worlds < enoughWorlds || search.sometimes.never.length === 0) return 0;
-  for (const state of search.sometimes.never) console.log(`VIOLATION sometimes seed=${from} never: ${state}`);
+  if (search.worlds < enoughWorlds || search.never.length === 0) return 0;
+  for (const state of search.never) console.log(`VIOLATION sometimes seed=${from} never: ${state}`);
   return 1;
 }
 
@@ -89,13 +98,17 @@ async function main(): Promise<number> {
       seconds: { type: "string" },
       script: { type: "string" },
       first: { type: "boolean" },
+      several: { type: "boolean" },
       trace: { type: "boolean" },
     },
   });
-  const { seed, seeds, seconds, script, first = false, trace = false } = values;
-  if (seed !== undefined && Number.isSafeInteger(Number(seed))) return one(drawScript(Number(seed)), trace);
+  const { seed, seeds, seconds, script, first: onlyFirst = false, several = false, trace = false } = values;
+  if (seed !== undefined && Number.isSafeInteger(Number(seed))) return one(drawScript(Number(seed), several), trace);
   if (script !== undefined) return one(JSON.parse(readFileSync(script, "utf8")) as Script, trace);
-  if (seeds !== undefined) return many(seeds, Number(seconds ?? Number.POSITIVE_INFINITY), first);
+  if (seeds !== undefined) {
+    const terms = { range: seeds, seconds: Number(seconds ?? Number.POSITIVE_INFINITY), onlyFirst };
+    return many({ ...terms, isSeveral: several });
+  }
   return misused();
 }
 

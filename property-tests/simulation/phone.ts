@@ -11,7 +11,7 @@ import type { SimProcess } from "./sim-process.ts";
 import type { World } from "./world.ts";
 
 export type Reply<Value> =
-  /** `epoch`: of the history that it was given from. */
+  /** `epoch`: of the history in which it was asked. */
   | { readonly kind: "answer"; readonly value: Value; readonly epoch: Epoch }
   | { readonly kind: "refusal"; readonly why: ExpectedError }
   | { readonly kind: "silence" };
@@ -29,6 +29,7 @@ export class Phone {
   private readonly world: World;
   private readonly process: SimProcess;
   private readonly chance: Chance;
+  private server: Server | undefined;
 
   constructor(world: World, process: SimProcess, chance: Chance) {
     this.world = world;
@@ -54,6 +55,7 @@ export class Phone {
 
   call<Value>(ask: Ask<Value>): Promise<Reply<Value>> {
     const { world, process } = this;
+    const { epoch } = world.history;
     const delayMs = (): number => world.httpLatencyMs(this.chance);
     return new Promise((resolve) => {
       const later = (reply: Reply<Value>, server?: Server): void => {
@@ -69,11 +71,12 @@ export class Phone {
       };
       world.time.after(answersWithinMs, "http timeout", () => process.enter("timers", () => resolve(silence)));
       world.time.after(delayMs(), "http call", () => {
-        const server = world.fleet.pick();
+        const server = (this.server = world.fleet.pick(this.chance, this.server));
         if (server === undefined) return later(silence);
+        if (server.line?.isCut) world.sometimes.note("a node that is cut from the store is called all the same");
         server.process.enter("http", () => {
           server.run(ask).then(
-            (value) => later({ kind: "answer", value, epoch: world.history.epoch }, server),
+            (value) => later({ kind: "answer", value, epoch }, server),
             (cause: unknown) => {
               if (isExpected(cause)) later({ kind: "refusal", why: cause }, server);
               else world.violate("I0", `${server.process.name} broke: ${String(cause)}`);

@@ -31,8 +31,8 @@ export class Runner {
   readonly user: string;
   readonly script: RunScript;
   readonly process: SimProcess;
-  /** When the log or a heartbeat last heard of it. */
-  heardMs = 0;
+  /** When its heartbeats were heard: at some moment between the call and its answer. */
+  readonly beats: { readonly askedMs: number; readonly answeredMs: number }[] = [];
   isStarted = false;
   /** It has nothing more to say: its run is over, lost, or somebody else's. */
   isDone = false;
@@ -45,6 +45,7 @@ export class Runner {
   private said = 0;
   private isAskedToStop = false;
   private hasHeeded = false;
+  private hasClaimedAgain = false;
 
   constructor(world: World, script: RunScript, index: number, successor = 0) {
     this.world = world;
@@ -82,7 +83,9 @@ export class Runner {
 
   /** In the place of one who is not heard of: takes the run over and brings it to its end. */
   async takeOver(): Promise<void> {
-    const { reply } = await this.phone.settle((service) => service.claim(publisher, undefined, asRunId(this.runId)));
+    const runId = asRunId(this.runId);
+    const { reply, tries } = await this.phone.settle((service) => service.claim(publisher, undefined, runId));
+    this.hasClaimedAgain = tries > 1;
     if (reply.kind !== "answer") return this.stop();
     this.fence = reply.value.fence;
     this.world.words.claims.push({ runId: this.runId, fence: reply.value.fence, seq: reply.value.seq });
@@ -165,7 +168,6 @@ export class Runner {
       );
     if (repaired > 0) world.sometimes.note("the server repairs what a runner left out");
     if (quarantined > 0) world.sometimes.note("an illegal event is kept apart");
-    this.heardMs = world.time.nowMs;
     // Said under a history that has been replaced since.
     if (epoch !== world.history.epoch) return;
     batch.fate = "accepted";
@@ -182,9 +184,19 @@ export class Runner {
     if (why._tag === "Fenced") this.world.sometimes.note("a runner is refused because a newer one holds the run");
     if (!expected.includes(why._tag)) this.world.violate("I18", `${this.name}: ${why._tag} ${why.message}`);
     const mayBeGone = this.world.isRetired || this.world.history.epochs.size > 1;
-    if (why._tag === "NotFound" && this.isStarted && !mayBeGone)
-      this.world.violate("L6", `${this.name}: its run is not found`);
+    if (mayBeGone) return why._tag;
+    if (why._tag === "NotFound" && this.isStarted) this.world.violate("L6", `${this.name}: its run is not found`);
+    if (why._tag === "Fenced" && !this.mayBeFenced)
+      this.world.violate("L14", `${this.name} is fenced off, and nobody has its run with a newer fence`);
+    if (why._tag === "RunEnded" && this.isStarted && !this.world.history.hasEnded(streamOf(this.user), this.runId))
+      this.world.violate("L2", `${this.name} is told that its run is over, and it has no end`);
     return why._tag;
+  }
+
+  /** Somebody has taken the run over since, or may have; or an earlier try of its own claim came late. */
+  private get mayBeFenced(): boolean {
+    const isNewer = (each: Runner): boolean => each !== this && (each.fence > this.fence || !each.isStarted);
+    return this.hasClaimedAgain || this.world.runners.some((each) => each.runId === this.runId && isNewer(each));
   }
 
   private async beat(): Promise<void> {
@@ -193,11 +205,12 @@ export class Runner {
       await this.phone.sleep(everyMs);
       if (!this.isAlive) return;
       const { fence } = this;
+      const askedMs = this.world.time.nowMs;
       const reply = await this.phone.call((service) =>
         service.heartbeat(publisher, undefined, asRunId(this.runId), { fence }),
       );
       if (reply.kind !== "answer") continue;
-      this.heardMs = this.world.time.nowMs;
+      this.beats.push({ askedMs, answeredMs: this.world.time.nowMs });
       this.isAskedToStop ||= reply.value.cancelRequested === true;
     }
   }

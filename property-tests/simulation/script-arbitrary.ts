@@ -1,7 +1,7 @@
 /** Scripts as fast-check draws and shrinks them: fewer and shorter first. */
 import * as fc from "fast-check";
 import type { DeviceScript, Fault, NoticeScript, RunScript, Script, Settings } from "./script.ts";
-import { faultKinds } from "./script.ts";
+import { faultKinds, severalKinds } from "./script.ts";
 
 const faultyMs = 20_000;
 const user = fc.nat(1);
@@ -21,6 +21,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   syncMs: fc.constantFrom(0, 30),
   readMs: fc.constantFrom(0, 50),
   drift: fc.constantFrom(0, 0.01),
+  nodes: fc.constantFrom(undefined, undefined, 2),
 });
 
 const device: fc.Arbitrary<DeviceScript> = fc
@@ -59,7 +60,8 @@ const notice: fc.Arbitrary<NoticeScript> = fc.record({
 
 const fault: fc.Arbitrary<Fault> = fc.record({
   atMs: fc.nat(faultyMs),
-  kind: fc.constantFrom(...faultKinds),
+  // Without several servers those of the last kinds do nothing.
+  kind: fc.constantFrom(...faultKinds, ...severalKinds),
   who: fc.nat(7),
   forMs: fc.constantFrom(1, 50, 500, 3_000, 12_000, 40_000),
   part: fc.nat(99).map((percent) => percent / 100),

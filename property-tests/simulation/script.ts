@@ -33,7 +33,16 @@ export const faultKinds = [
   "runner.stop",
   "runner.replace",
 ] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** What can go wrong besides where several servers share a store. */
+export const severalKinds = [
+  "node.cut",
+  "node.loseAnswers",
+  "bells.break",
+  "bells.lose",
+  "bells.delay",
+  "store.restart",
+] as const;
+export type FaultKind = (typeof faultKinds)[number] | (typeof severalKinds)[number];
 
 export interface Fault {
   readonly atMs: number;
@@ -63,6 +72,8 @@ export interface Settings {
   readonly readMs: number;
   /** Clocks run this much wrong at most: 0.001 is a second in a quarter of an hour. */
   readonly drift: number;
+  /** So many servers at a time, over a store that they share. Undefined: one, whose own the store is. */
+  readonly nodes?: number | undefined;
 }
 
 export interface DeviceScript {

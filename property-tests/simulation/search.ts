@@ -1,11 +1,14 @@
 /** What a search over many worlds adds up to. */
 import type { Result } from "./simulate.ts";
 import type { FaultKind } from "./script.ts";
-import { rareStates, Sometimes } from "./sometimes.ts";
+import type { RareState } from "./sometimes.ts";
+import { Sometimes, statesOf } from "./sometimes.ts";
 
 const yearMs = 365.25 * 24 * 3_600_000;
 
 export class Search {
+  /** Its worlds have several servers at a time. */
+  private readonly isSeveral: boolean;
   worlds = 0;
   virtualMs = 0;
   steps = 0;
@@ -13,6 +16,15 @@ export class Search {
   readonly faults = new Map<FaultKind, number>();
   readonly sometimes = new Sometimes();
   readonly failedSeeds: number[] = [];
+
+  constructor(isSeveral = false) {
+    this.isSeveral = isSeveral;
+  }
+
+  /** What was never seen. */
+  get never(): readonly RareState[] {
+    return this.sometimes.never(this.isSeveral);
+  }
 
   add({ world, script, violations }: Result): void {
     this.worlds += 1;
@@ -33,7 +45,7 @@ export class Search {
       `steps ${this.steps}, events ${this.events}, faults ${injected}`,
       ...[...faults].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `  ${kind} ${count}`),
       "sometimes",
-      ...rareStates.map((state) => `  ${sometimes.reached.get(state) ?? 0} ${state}`),
+      ...statesOf(this.isSeveral).map((state) => `  ${sometimes.reached.get(state) ?? 0} ${state}`),
       `violations ${failedSeeds.length}${failedSeeds.length > 0 ? `: ${failedSeeds.join(" ")}` : ""}`,
     ];
   }

@@ -14,10 +14,12 @@ import type { RuntimeService } from "../../src/runtime/runtime.ts";
 import type { Journal } from "../../src/telemetry/journal.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
 import type { Link } from "./link.ts";
+import type { Wall } from "./sim-clock.ts";
 import { SimClock } from "./sim-clock.ts";
 import { simLog } from "./sim-log.ts";
 import { SimProcess } from "./sim-process.ts";
 import { SimTransport } from "./sim-transport.ts";
+import { StoreLine } from "./store-line.ts";
 import type { World } from "./world.ts";
 
 const tenant = asTenantId("default");
@@ -26,6 +28,8 @@ export const streamOf = (user: string) => streamKey(tenant, asUserId(user));
 /** Records of these would be bugs; the other errors of the journal are failures of the world. */
 const bugs: ReadonlySet<string> = new Set(["run.actorFailed", "connection.actorFailed", "connection.failed"]);
 const foreignBellMs = 100;
+/** The walls of several machines are so far apart at most. */
+const maxSkewMs = 60_000;
 const maxDrainMs = 10_000;
 const rebootMs = 1_000;
 const housekeepingEvents = 10_000;
@@ -34,6 +38,10 @@ export type Ask<Value> = (service: RuntimeService) => Effect.Effect<Value, unkno
 
 export class Server {
   readonly process: SimProcess;
+  /** Of the machine that it runs on. */
+  readonly wall: Wall;
+  /** To the store that it shares with others. */
+  readonly line: StoreLine | undefined;
   readonly links = new Map<number, { readonly link: Link; readonly user: () => string | undefined }>();
   private readonly world: World;
   private readonly log: EventLog & { kill(): void };
@@ -43,13 +51,20 @@ export class Server {
 
   constructor(world: World, name: string) {
     this.world = world;
-    const { time, disk, script, wall } = world;
+    const { time, disk, script } = world;
     const chance = world.chance.fork(name);
-    const { drift, readMs, ...settings } = script.settings;
+    const { drift, readMs, nodes, ...settings } = script.settings;
     this.process = new SimProcess(name, time, chance);
-    const clock = (this.clock = new SimClock(time, this.process, wall, 1 + chance.between(-drift, drift), chance));
+    const isSeveral = nodes !== undefined;
+    this.wall = isSeveral ? { skewMs: chance.whole(-maxSkewMs, maxSkewMs) } : world.wall;
+    this.line = isSeveral ? new StoreLine(time) : undefined;
+    const { line, wall, process } = this;
+    const clock = (this.clock = new SimClock(time, process, wall, 1 + chance.between(-drift, drift), chance));
     const onBug = (cause: unknown): void => world.violate("I0", `${name}: a listener threw ${String(cause)}`);
-    this.log = simLog({ time, disk, process: this.process, chance, pace: { readMs, foreignBellMs }, onBug });
+    this.log = simLog({
+      ...{ time, disk, process, chance, pace: { readMs, foreignBellMs }, onBug, line },
+      ...(isSeveral && { onAppended: (...said) => world.storeWatch.answered(name, ...said) }),
+    });
     this.parts = makeRuntime({
       log: this.log,
       clock,
@@ -65,7 +80,8 @@ export class Server {
       windowBytes: settings.windowBytes,
       graceMs: settings.graceMs,
     });
-    this.parts.start().catch(() => {
+    const ready = isSeveral ? this.parts.prepare().then(() => this.parts.start()) : this.parts.start();
+    ready.catch(() => {
       // Its log does not answer: it ends, and whoever watches over processes starts the next.
       if (!this.process.isGone) world.fleet.restart(this, rebootMs);
     });

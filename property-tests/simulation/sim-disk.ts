@@ -28,10 +28,15 @@ export interface DiskWatch {
   readonly rare: (state: RareState) => void;
 }
 
+/** From the end of a store to the moment in which its users know. */
+const breakdownMs = 5;
+
 export class SimDisk {
   truth: EventLog;
   epoch: Epoch;
   readonly faults: DiskFaults;
+  /** It answers nothing, and takes nothing. */
+  isDown = false;
   watch: DiskWatch = { committed: () => {}, replaced: async () => {}, rare: () => {} };
   private readonly time: VirtualTime;
   private readonly chance: Chance;
@@ -76,10 +81,11 @@ export class SimDisk {
     underWay.writes = [];
   }
 
-  /** The machine has no power: what was not synced may be gone, a torn last record is dropped. */
-  cutPower(): void {
+  /** The machine has no power: what was not synced may be gone, a torn last record is dropped. The answer: what waited. */
+  cutPower(): readonly Transaction[] {
     this.life += 1;
     const { underWay } = this;
+    const waited = underWay === undefined ? this.queue : [underWay, ...this.queue];
     this.queue = [];
     this.underWay = undefined;
     if (underWay?.isWritten && !underWay.isLazy && this.chance.is(0.5)) this.history.push(...underWay.writes);
@@ -88,6 +94,23 @@ export class SimDisk {
       this.history.length = this.chance.whole(this.synced, before);
       if (this.history.length < before) this.watch.rare("a power cut takes what was not synced");
     }
+    return waited;
+  }
+
+  /** The store ends, and those who use it live on: what they wait for is never answered, and it answers nothing. */
+  fall(): void {
+    if (this.isDown) return;
+    this.isDown = true;
+    const waited = this.cutPower();
+    this.time.after(breakdownMs, "connections to the store break", () => {
+      for (const transaction of waited) transaction.fail("after");
+    });
+  }
+
+  async rise(): Promise<void> {
+    if (!this.isDown) return;
+    this.isDown = false;
+    await this.powerOn();
   }
 
   /** Reads what there is. Another epoch where readers may have seen more than that. */
@@ -127,7 +150,7 @@ export class SimDisk {
     if (this.underWay !== undefined || transaction === undefined) return;
     this.queue.shift();
     this.underWay = transaction;
-    const refusal = this.faults.refusal();
+    const refusal = this.isDown ? "before" : this.faults.refusal();
     if (refusal === "full") this.watch.rare("a full disk refuses a write");
     this.later(this.pace.writeMs * this.faults.slowness, () => {
       if (refusal === "before" || refusal === "full") return this.finish(transaction, () => transaction.fail(refusal));

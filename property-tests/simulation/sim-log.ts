@@ -6,10 +6,12 @@ import { LogFull, LogUnavailable } from "../../src/errors.ts";
 import { assertAppend } from "../../src/log/append-rules.ts";
 import { bells } from "../../src/log/bells.ts";
 import { logClosed } from "../../src/log/closed.ts";
-import type { Append, Bell, EventLog } from "../../src/log/event-log.ts";
+import type { Append, Appended, Bell, EventLog } from "../../src/log/event-log.ts";
 import type { Chance } from "./chance.ts";
+import { simBellLine } from "./sim-bell-line.ts";
 import type { SimDisk } from "./sim-disk.ts";
 import type { SimProcess } from "./sim-process.ts";
+import type { StoreLine } from "./store-line.ts";
 import type { Outcome, Write } from "./transaction.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -35,14 +37,30 @@ export interface SimLogTerms {
   readonly pace: SimLogPace;
   /** Hears what a listener of `watch` threw. */
   readonly onBug: (cause: unknown) => void;
+  /** To a store that other processes write to as well. Undefined: it belongs to this one. */
+  readonly line?: StoreLine | undefined;
+  /** Hears what its appends came to. */
+  readonly onAppended?: ((append: Append, answer: Appended) => void) | undefined;
 }
 
 const retryAfterMs = 1_000;
+/** A call that hears nothing from the store is given up then. */
+const givesUpMs = 2_000;
+const noAnswer = "the store does not answer";
+const lostShare = 0.5;
 const full = (): LogFull => new LogFull({ message: "no room", retryAfterMs });
 const unknown = (message: string): LogUnavailable => new LogUnavailable({ message, retryAfterMs });
 
-export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms): EventLog & { kill(): void } {
+export function simLog(terms: SimLogTerms): EventLog & { kill(): void } {
+  const { time, disk, process, chance, pace, onBug, line, onAppended } = terms;
   const listeners = bells(onBug);
+  const bellLine =
+    line &&
+    simBellLine({
+      ...{ time, process, chance, line, bellMs: pace.foreignBellMs, rare: disk.watch.rare },
+      ring: (bell) => listeners.ring(bell),
+      positions: (streams) => read((log) => Promise.all(streams.map((stream) => log.position(stream)))),
+    });
   let waiting: Waiting[] = [];
   let isCommitting = false;
   let isClosed = false;
@@ -50,7 +68,9 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
 
   const owner = {
     // What another process wrote is heard without its events.
-    hear: ({ stream, epoch, head }: Bell): void => {
+    hear: (bell: Bell): void => {
+      if (bellLine) return bellLine.hear(bell);
+      const { stream, epoch, head } = bell;
       time.after(chance.between(0, pace.foreignBellMs), `${process.name} hears a bell`, () =>
         process.enter("bells", () => listeners.ring({ stream, epoch, head })),
       );
@@ -75,18 +95,30 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
         commitNext();
       });
     };
+    const giveUp = (): void => {
+      time.after(givesUpMs, `${process.name} gives a write up`, () => done(({ reject }) => reject(unknown(noAnswer))));
+    };
+    if (line?.isCut) return giveUp();
     disk.submit({
       owner,
       writes: group.map(({ write }) => write),
       isLazy: group.every(({ isLazy }) => isLazy),
       isWritten: false,
-      succeed: (outcomes) => done((one, at) => settle(one, outcomes[at])),
+      succeed: (outcomes) => {
+        if (!line?.isCut && !(line?.losesAnswers && chance.is(lostShare)))
+          return done((one, at) => settle(one, outcomes[at]));
+        disk.watch.rare("a node never hears that the store has written what it said");
+        giveUp();
+      },
       fail: (refusal) => done(({ reject }) => reject(refusal === "full" ? full() : unknown(refusal))),
     });
   }
 
   function settle({ resolve, reject }: Waiting, outcome: Outcome | undefined): void {
-    for (const bell of outcome?.bells ?? []) listeners.ring(bell);
+    for (const bell of outcome?.bells ?? []) {
+      bellLine?.advanced(bell);
+      listeners.ring(bell);
+    }
     if (outcome?.answer.ok === true) resolve(outcome.answer.value);
     else reject(outcome?.answer.cause);
   }
@@ -103,10 +135,11 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
     const delay = (): number => chance.between(0, pace.readMs) * disk.faults.slowness;
     return new Promise((resolve, reject) => {
       time.after(delay(), "read asked", () => {
-        const isDeaf = disk.faults.isDeaf;
+        const isCut = line?.isCut === true;
+        const isDeaf = disk.faults.isDeaf || disk.isDown || isCut;
         const found = isDeaf ? Promise.reject(unknown("the disk does not answer")) : ask(disk.truth);
         const answered = (task: () => void): (() => void) =>
-          time.after(delay(), "read answered", () => process.enter("reads", task));
+          time.after(delay() + (isCut ? givesUpMs : 0), "read answered", () => process.enter("reads", task));
         found.then(
           (value) => answered(() => resolve(value)),
           (cause: unknown) => answered(() => reject(cause)),
@@ -116,11 +149,15 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
   }
 
   return {
-    append: (append: Append) =>
-      write(async (log) => {
+    ...(bellLine && { isShared: true, follow: bellLine.follow }),
+    append: async (append: Append) => {
+      const answer: Appended = await write(async (log) => {
         assertAppend(append);
         return log.append(append);
-      }, append.durability === "os"),
+      }, append.durability === "os");
+      onAppended?.(append, answer);
+      return answer;
+    },
     claim: (...run) => write((log) => log.claim(...run)),
     saveCursors: (cursors) => write((log) => log.saveCursors(cursors)),
     quarantine: (entry) => write((log) => log.quarantine(entry)),
@@ -146,10 +183,12 @@ export function simLog({ time, disk, process, chance, pace, onBug }: SimLogTerms
       isClosed = true;
       if (isCommitting || waiting.length > 0) await new Promise<void>((resolve) => idle.push(resolve));
       stopListening();
+      bellLine?.close();
       listeners.clear();
     },
     kill: () => {
       isClosed = true;
+      bellLine?.close();
       waiting = [];
       idle = [];
       stopListening();

@@ -33,7 +33,20 @@ export const rareStates = [
   "a user's stop is overheard and the supervisor carries it out",
   "an answer of the log comes to a process that slept",
 ] as const;
-export type RareState = (typeof rareStates)[number];
+/** The same, of worlds in which several servers share a store. */
+export const severalStates = [
+  "a publisher moves to another node",
+  "a device goes on at another node where it was",
+  "a node judges by an old picture, and what was said is written all the same",
+  "a run is ended by another node than the one that heard its runner last",
+  "two nodes would end one run",
+  "a node never hears that the store has written what it said",
+  "a node that is cut from the store is called all the same",
+  "a bell that was lost is made good",
+  "a bell of another process comes behind a newer one",
+  "the store comes back with another history while nodes live",
+] as const;
+export type RareState = (typeof rareStates)[number] | (typeof severalStates)[number];
 
 export class Sometimes {
   readonly reached = new Map<RareState, number>();
@@ -46,7 +59,10 @@ export class Sometimes {
     for (const [state, count] of other.reached) this.reached.set(state, (this.reached.get(state) ?? 0) + count);
   }
 
-  get never(): readonly RareState[] {
-    return rareStates.filter((state) => !this.reached.has(state));
+  never(isSeveral: boolean): readonly RareState[] {
+    return statesOf(isSeveral).filter((state) => !this.reached.has(state));
   }
 }
+
+export const statesOf = (isSeveral: boolean): readonly RareState[] =>
+  isSeveral ? [...rareStates, ...severalStates] : rareStates;

@@ -15,6 +15,9 @@ import { pictureOf, pictureOfView, replayed } from "./picture.ts";
 import { streamOf } from "./server.ts";
 import type { World } from "./world.ts";
 
+/** Between two heartbeats that are written down a third of the lease may go by. */
+const heardShare = 2 / 3;
+
 const parsed = (event: Kept): Told & SeenEvent =>
   ({ ...event, data: JSON.parse(event.data) as never }) as Told & SeenEvent;
 
@@ -83,6 +86,22 @@ function judgeInterrupted(world: World, runId: string, told: readonly Held[]): v
   const silentMs = (end?.atMs ?? 0) - heardMs;
   if (silentMs < (leaseMs + graceMs) * (1 - 2 * drift) - 1)
     world.violate("L16", `${runId} is interrupted ${Math.round(silentMs)} ms after it was heard`);
+  judgeSilence(world, runId, told.filter(isHeard));
+}
+
+/** A runner whose heartbeats were answered was silent for long enough before its run was ended, where- and whenever that was. */
+function judgeSilence(world: World, runId: string, said: readonly Held[]): void {
+  const { leaseMs, graceMs, drift } = world.script.settings;
+  const endMs = said.at(-1)?.atMs ?? 0;
+  const beats = world.runners.filter((runner) => runner.runId === runId).flatMap((runner) => runner.beats);
+  const heard = [...said.map(({ atMs }) => ({ askedMs: atMs, answeredMs: atMs })), ...beats]
+    .filter(({ askedMs }) => askedMs <= endMs)
+    .sort((a, b) => a.askedMs - b.askedMs);
+  // One heartbeat in three is written down for the other nodes.
+  const leastMs = (leaseMs * heardShare + graceMs) * (1 - 2 * drift) - 1;
+  const silences = heard.slice(1).map(({ answeredMs }, at) => answeredMs - (heard[at]?.askedMs ?? 0));
+  if (Math.max(0, ...silences) < leastMs)
+    world.violate("L16", `${runId} is interrupted and was never silent for ${Math.round(leastMs)} ms`);
 }
 
 /** Whoever was told that the decision is theirs, decided. */

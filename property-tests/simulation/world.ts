@@ -21,6 +21,7 @@ import type { Wall } from "./sim-clock.ts";
 import { SimDisk } from "./sim-disk.ts";
 import { SimProcess } from "./sim-process.ts";
 import { Sometimes } from "./sometimes.ts";
+import { StoreWatch } from "./store-watch.ts";
 import { Trace } from "./trace.ts";
 import { judge } from "./verdict.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -38,8 +39,9 @@ export interface Violation {
  */
 const convergenceMs = 60_000;
 const heartbeatsToFind = 4;
-/** How often unfinished runs that nobody watches are looked for. */
+/** How often unfinished runs that nobody watches are looked for; where several look, the pauses are spread. */
 const sweepMs = 30_000;
+const spreadSweepMs = 36_000;
 const ackEveryMs = 200;
 const roughEventBytes = 400;
 const humanComesMs = 5_000;
@@ -55,18 +57,20 @@ export class World {
   readonly fleet: Fleet;
   readonly words: Words;
   readonly sometimes = new Sometimes();
+  readonly storeWatch = new StoreWatch(this.sometimes);
   readonly wall: Wall = { skewMs: 0 };
   readonly devices: Device[] = [];
   readonly runners: Runner[] = [];
   readonly violations: Violation[] = [];
   readonly inflicted = new Map<FaultKind, number>();
   readonly decisions = new Map<string, string[]>();
-  /** More than one process has worked on the log at a time. */
+  /** More than one process has worked at a time on a log that was meant for one. */
   isShared = false;
   isHealed = false;
   /** Something old was taken away: keys and runs may be forgotten. */
   isRetired = false;
   answersLostUntilMs = 0;
+  private readonly balancer: Chance;
   private links = 0;
   private comeBack: (() => void) | undefined;
 
@@ -75,6 +79,7 @@ export class World {
     const { seed, settings } = script;
     this.chance = new Chance(`world ${seed}`);
     this.trace = new Trace(keepsTrace);
+    this.balancer = this.chance.fork("balancer");
     this.time = new VirtualTime(this.chance.fork("ties"), this.trace);
     this.time.onThrown = (cause) => this.violate("I0", `uncaught: ${textOf(cause)}`);
     this.disk = new SimDisk(this.time, this.chance.fork("disk"), settings);
@@ -88,7 +93,10 @@ export class World {
       },
       replaced: async (truth, epoch) => {
         await this.history.reopened(truth, epoch, this.streams, this.time.nowMs);
-        if (epoch !== this.words.epoch) this.words.replaced(epoch, (stream) => this.history.head(stream));
+        if (epoch === this.words.epoch) return;
+        this.words.replaced(epoch, (stream) => this.history.head(stream));
+        if (this.fleet.alive.length > 0)
+          this.sometimes.note("the store comes back with another history while nodes live");
       },
       rare: (state) => this.sometimes.note(state),
     };
@@ -100,8 +108,9 @@ export class World {
   }
 
   get endMs(): number {
-    const { faultyMs, leaseMs, graceMs, heartbeatMs } = this.script.settings;
-    return faultyMs + convergenceMs + sweepMs + leaseMs + graceMs + heartbeatsToFind * heartbeatMs;
+    const { faultyMs, leaseMs, graceMs, heartbeatMs, nodes } = this.script.settings;
+    const sweptMs = nodes === undefined ? sweepMs : spreadSweepMs;
+    return faultyMs + convergenceMs + sweptMs + leaseMs + graceMs + heartbeatsToFind * heartbeatMs;
   }
 
   /** What a small window and a thin line need for what still lies there. */
@@ -167,8 +176,9 @@ export class World {
     const link = new Link(this.links, this.time, line);
     const silenceMs = Math.max(line.silenceMs("up"), line.silenceMs("down"));
     this.time.after(silenceMs + line.latencyMs(), `link ${link.id} dials`, () => {
-      const server = this.fleet.pick();
+      const server = this.fleet.pick(this.balancer);
       if (server === undefined) return link.breakOff("down");
+      link.servedBy = server.process.name;
       server.process.enter(`link ${link.id} up`, () => server.takeIn(link));
     });
     return link;
@@ -215,6 +225,13 @@ export class World {
     this.time.after(forMs, "power is back", () => this.light());
   }
 
+  /** The store ends and comes back after a while, or when everything heals; who uses it lives on. */
+  loseStore(forMs: number): void {
+    this.disk.fall();
+    for (const { line } of this.fleet.alive) line?.breakBells(forMs);
+    this.time.after(forMs, "the store is back", () => this.guard(this.disk.rise()));
+  }
+
   private light(): void {
     this.comeBack?.();
     this.comeBack = undefined;
@@ -225,6 +242,7 @@ export class World {
     this.light();
     this.answersLostUntilMs = 0;
     this.disk.faults.heal();
+    this.guard(this.disk.rise());
     this.fleet.heal();
     for (const device of this.devices) {
       device.line.heal();
