@@ -1,7 +1,7 @@
 /**
  * Keeps the log from growing for ever: what is older than the retention goes, what has ended is compacted. One sweep at
  * a time, in slices with a rest between them, so that appends and reads always come through; what the log does not do
- * now it is asked again at the next sweep. What goes without an ack is said aloud (L10).
+ * now it is asked again at the next sweep. What goes without an ack is said aloud (L10). Of several nodes one sweeps.
  */
 import { streamOwner } from "../../protocol/ids.ts";
 import type { EventLog } from "../log/event-log.ts";
@@ -9,6 +9,7 @@ import type { RetiredRange } from "../log/housekeeping.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { SweepTurn } from "./sweep-turn.ts";
 
 export interface RetentionTerms {
   readonly log: EventLog;
@@ -44,12 +45,15 @@ export class Retention {
   private readonly terms: RetentionTerms;
   private readonly startNow: number;
   private readonly startMono: number;
+  /** Undefined: nobody else sweeps. */
+  private readonly turn: SweepTurn | undefined;
   private isStopped = false;
 
   constructor(terms: RetentionTerms) {
     this.terms = terms;
     this.startNow = terms.clock.now();
     this.startMono = terms.clock.mono();
+    if (terms.log.isShared) this.turn = new SweepTurn(terms.log);
   }
 
   start(): void {
@@ -69,6 +73,7 @@ export class Retention {
 
   private async sweep(): Promise<void> {
     try {
+      if (this.turn !== undefined && !(await this.turn.take())) return;
       await this.terms.saveCursors();
       await this.retire();
       await this.compact();
