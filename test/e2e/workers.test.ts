@@ -11,8 +11,9 @@ import { collect } from "../support/collecting-client.ts";
 import { eventually } from "../support/eventually.ts";
 import { call } from "../support/http-reader.ts";
 import { expectWhole, publishFor } from "../support/publishers.ts";
-import { RedisServer } from "../support/redis-server.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import type { SharedStore } from "../support/shared-store.ts";
+import { sharedStore } from "../support/shared-store.ts";
 
 const workers = 2;
 const userIds = ["ada", "bea"];
@@ -24,38 +25,41 @@ const rollPatienceMs = 60_000;
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const random = seededRandom(seed);
 
-let redis: RedisServer;
+let store: SharedStore;
 let server: BuiltServer;
 let auditLog: string;
 beforeAll(async () => {
-  redis = await RedisServer.start();
-  server = await BuiltServer.start({
+  store = await sharedStore("redis");
+  server = await serverOn(store);
+  auditLog = join(server.directory, "audit.jsonl");
+});
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await store?.[Symbol.asyncDispose]();
+});
+
+const serverOn = ({ url }: SharedStore): Promise<BuiltServer> =>
+  BuiltServer.start({
     env: {
-      RUNCAST_STORE: `${redis.url}/?durability=none`,
+      RUNCAST_STORE: url,
       RUNCAST_SPOOL: "none",
       RUNCAST_WORKERS: String(workers),
       RUNCAST_AUDIT: "file:audit.jsonl",
     },
   });
-  auditLog = join(server.directory, "audit.jsonl");
-});
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  await redis?.[Symbol.asyncDispose]();
-});
 
-const pids = (): number[] =>
+const pids = (server: BuiltServer): number[] =>
   readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8").trim().split(" ").map(Number);
 
 /** What the journal said under this name. */
-const said = (what: string): Record<string, unknown>[] =>
+const said = (server: BuiltServer, what: string): Record<string, unknown>[] =>
   server.stderr
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line): Record<string, unknown> => JSON.parse(line))
     .filter((line) => line["what"] === what);
 
-const sampled = async (name: string): Promise<readonly (readonly [string, number])[]> => {
+const sampled = async (server: BuiltServer, name: string): Promise<readonly (readonly [string, number])[]> => {
   const { text } = await call(server.url, "GET /metrics");
   return [...text.matchAll(new RegExp(`^${name}\\{worker="(\\d+)"\\} (\\d+)$`, "gm"))].map(
     ([, worker = "", value]) => [worker, Number(value)] as const,
@@ -63,9 +67,9 @@ const sampled = async (name: string): Promise<readonly (readonly [string, number
 };
 
 /** On a connection of its own, as those who check a server ask. */
-function readiness(): Promise<number | undefined> {
+function readiness({ url }: BuiltServer): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    get(`${server.url}/readyz`, { agent: false }, (response) => {
+    get(`${url}/readyz`, { agent: false }, (response) => {
       response.resume();
       resolve(response.statusCode);
     }).on("error", reject);
@@ -73,7 +77,7 @@ function readiness(): Promise<number | undefined> {
 }
 
 /** Runs something while publishers publish and clients read, and holds what came against what was acknowledged. */
-async function underLoad(prefix: string, disturb: () => Promise<void>): Promise<void> {
+async function underLoad(server: BuiltServer, prefix: string, disturb: () => Promise<void>): Promise<void> {
   const users = userIds.map((userId) => `${prefix}-${userId}`);
   const publishers = publishFor(server, users, random);
   const clients = users.map((userId) => collect(userId, { url: server.url, from: "start" }));
@@ -90,18 +94,45 @@ async function underLoad(prefix: string, disturb: () => Promise<void>): Promise<
   }
 }
 
+/** One of its workers, until another is in its place. */
+async function killOne(server: BuiltServer): Promise<void> {
+  const [victim = 0] = pids(server);
+  process.kill(victim, "SIGKILL");
+  await eventually(() => expect(said(server, "worker.died")).toMatchObject([{ pid: victim, signal: "SIGKILL" }]));
+  await eventually(() => expect(said(server, "worker.ready")).toHaveLength(1));
+}
+
+/** All of its workers, one after another; it is ready all the while. */
+async function roll(server: BuiltServer): Promise<void> {
+  const before = pids(server);
+  const answers = new Set<number | undefined>();
+  let isRolling = true;
+  const watched = (async () => {
+    while (isRolling) {
+      answers.add(await readiness(server));
+      await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
+    }
+  })();
+  server.signal("SIGHUP");
+  await eventually(() => expect(said(server, "workers.rolled")).toHaveLength(1), rollPatienceMs);
+  isRolling = false;
+  await watched;
+  expect([...answers]).toEqual([200]);
+  expect(pids(server).filter((pid) => before.includes(pid))).toEqual([]);
+}
+
 describe(`a server of ${workers} workers (SEED=${seed})`, () => {
   it("listens once on one port, as processes that are all up and all get connections", async () => {
     expect(server.stdout.match(/listening on/g)).toHaveLength(1);
-    expect(new Set(pids()).size).toBe(workers);
-    expect(await sampled("runcast_worker_up")).toEqual([
+    expect(new Set(pids(server)).size).toBe(workers);
+    expect(await sampled(server, "runcast_worker_up")).toEqual([
       ["1", 1],
       ["2", 1],
     ]);
     const clients = userIds.map((userId) => collect(userId, { url: server.url }));
     await Promise.all(clients.map((client) => client.live()));
     await eventually(async () => {
-      const connections = await sampled("runcast_connections");
+      const connections = await sampled(server, "runcast_connections");
       expect(connections.map(([worker]) => worker)).toEqual(["1", "2"]);
       expect(connections.every(([, count]) => count > 0)).toBe(true);
     });
@@ -109,37 +140,18 @@ describe(`a server of ${workers} workers (SEED=${seed})`, () => {
   });
 
   it("replaces a worker that is killed, and its users miss nothing (L5, L6)", async () => {
-    const [victim = 0] = pids();
-    await underLoad("killed", async () => {
-      process.kill(victim, "SIGKILL");
-      await eventually(() => expect(said("worker.died")).toMatchObject([{ pid: victim, signal: "SIGKILL" }]));
-      await eventually(() => expect(said("worker.ready")).toHaveLength(1));
-    });
-    expect(pids()).toHaveLength(workers);
+    await underLoad(server, "killed", () => killOne(server));
+    expect(pids(server)).toHaveLength(workers);
     expect(
-      (await sampled("runcast_worker_deaths_total")).map(([, deaths]) => deaths).toSorted((one, next) => one - next),
+      (await sampled(server, "runcast_worker_deaths_total"))
+        .map(([, deaths]) => deaths)
+        .toSorted((one, next) => one - next),
     ).toEqual([0, 1]);
   });
 
   it("restarts its workers one after another at SIGHUP, ready all the while, and nobody misses anything", async () => {
-    const before = pids();
-    let isRolling = true;
-    const answers = new Set<number | undefined>();
-    await underLoad("rolled", async () => {
-      const watched = (async () => {
-        while (isRolling) {
-          answers.add(await readiness());
-          await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
-        }
-      })();
-      server.signal("SIGHUP");
-      await eventually(() => expect(said("workers.rolled")).toHaveLength(1), rollPatienceMs);
-      isRolling = false;
-      await watched;
-    });
-    expect([...answers]).toEqual([200]);
-    expect(pids().filter((pid) => before.includes(pid))).toEqual([]);
-    expect(said("worker.died")).toHaveLength(1);
+    await underLoad(server, "rolled", () => roll(server));
+    expect(said(server, "worker.died")).toHaveLength(1);
   });
 
   it("drains at SIGTERM as one, and leaves one audit log that is whole", async () => {
@@ -157,7 +169,7 @@ describe(`a server of ${workers} workers (SEED=${seed})`, () => {
     await once(taken, "listening");
     const { port } = taken.address() as AddressInfo;
     const env = {
-      RUNCAST_STORE: `${redis.url}/?durability=none`,
+      RUNCAST_STORE: store.url,
       RUNCAST_SPOOL: "none",
       RUNCAST_JWT_SECRET: jwtSecret,
       RUNCAST_WORKERS: "auto",
@@ -169,13 +181,27 @@ describe(`a server of ${workers} workers (SEED=${seed})`, () => {
   });
 });
 
+describe(`a server of ${workers} workers on PostgreSQL (SEED=${seed})`, () => {
+  it("replaces a worker that is killed, restarts all of them at SIGHUP, and its users miss nothing (L5, L6)", async () => {
+    await using postgres = await sharedStore("postgres");
+    await using own = await serverOn(postgres);
+    await underLoad(own, "moved", async () => {
+      await killOne(own);
+      await roll(own);
+    });
+    expect(pids(own)).toHaveLength(workers);
+    expect(said(own, "worker.died")).toHaveLength(1);
+    expect(await own.terminate()).toMatchObject({ code: 0 });
+  });
+});
+
 describe("the demo of a server with workers", () => {
   it("says once what dev mode is, answers at whichever worker, and leaves the runs of others alone", async () => {
     const options = {
       dev: true,
       args: ["--demo"],
       env: {
-        RUNCAST_STORE: `${redis.url}/?durability=none`,
+        RUNCAST_STORE: store.url,
         RUNCAST_SPOOL: "none",
         RUNCAST_WORKERS: "2",
         RUNCAST_DEMO_SPEED: "0.1",

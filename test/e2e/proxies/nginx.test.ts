@@ -2,4 +2,4 @@ import { behindProxy } from "./support/behind-proxy.ts";
 import { twoNodesBehind } from "./support/two-nodes.ts";
 
 behindProxy("nginx");
-twoNodesBehind("nginx");
+twoNodesBehind("nginx", "postgres");

@@ -7,8 +7,9 @@ import { call } from "../../../support/http-reader.ts";
 import { expectWhole, publishFor } from "../../../support/publishers.ts";
 import type { ProxyName } from "../../../support/real-proxy.ts";
 import { RealProxy } from "../../../support/real-proxy.ts";
-import { RedisServer } from "../../../support/redis-server.ts";
 import { seededRandom } from "../../../support/seeded-random.ts";
+import type { SharedStore } from "../../../support/shared-store.ts";
+import { sharedStore } from "../../../support/shared-store.ts";
 
 const userIds = ["ada", "bea", "cy"];
 const tabs = 2;
@@ -26,21 +27,21 @@ async function get(url: string, path: string, as: string): Promise<HttpAnswer> {
   return await ask().catch(ask);
 }
 
-export function twoNodesBehind(name: ProxyName): void {
+export function twoNodesBehind(name: ProxyName, kind: Parameters<typeof sharedStore>[0]): void {
   const random = seededRandom(Date.now() % 1_000_000);
-  let redis: RedisServer;
+  let store: SharedStore;
   let nodes: readonly BuiltServer[] = [];
   let proxy: RealProxy;
   beforeAll(async () => {
-    redis = await RedisServer.start();
-    const env = { RUNCAST_STORE: `${redis.url}/?durability=none`, RUNCAST_SPOOL: "none" };
+    store = await sharedStore(kind);
+    const env = { RUNCAST_STORE: store.url, RUNCAST_SPOOL: "none" };
     nodes = await Promise.all([BuiltServer.start({ env }), BuiltServer.start({ env })]);
     proxy = await RealProxy.start(name, { nodes: nodes.map(({ url }) => Number(new URL(url).port)) });
   });
   afterAll(async () => {
     await proxy?.[Symbol.asyncDispose]();
     for (const node of nodes) await node[Symbol.asyncDispose]();
-    await redis?.[Symbol.asyncDispose]();
+    await store?.[Symbol.asyncDispose]();
   });
 
   /** Who publishes and who reads knows the proxy only. The answer: what GETs were answered with meanwhile. */
@@ -76,7 +77,7 @@ export function twoNodesBehind(name: ProxyName): void {
     return statuses;
   }
 
-  describe(`two nodes behind ${name}`, () => {
+  describe(`two nodes on ${kind} behind ${name}`, () => {
     it("stand in for each other when one drains: readers move, nothing is lost or doubled, every GET is answered", async () => {
       const statuses = await whileNodeGoes("drained", async () => {
         expect(await nodes[0]?.terminate()).toMatchObject({ code: 0 });
