@@ -46,7 +46,7 @@ const leaks = test("test/runtime/leaks.test.ts");
 const refusals = test("test/e2e/black-box/refusals.test.ts");
 const onSocket = test("test/e2e/black-box/socket.test.ts");
 const ledger = test("test/runtime/log-failure.test.ts")("balances through failures, acks, resumes and restarts (L10)");
-const onceAndAll = test("property-tests/l5-once.test.ts")(
+const onceAndAll = test("property-tests/reading.test.ts")(
   "brings every accepted event to every device exactly once, wherever it was cut",
 );
 const onlySupervisorWrites = [

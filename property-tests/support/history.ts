@@ -20,3 +20,7 @@ export async function heldRun(world: World, runId: string): Promise<readonly Hel
 export async function heldStream(world: World, user: string): Promise<readonly Held[]> {
   return (await world.truth.read(streamKey(tenant, asUserId(user)), 0, all)).events.map(held);
 }
+
+export async function heldCount(world: World, user: string): Promise<number> {
+  return (await world.truth.read(streamKey(tenant, asUserId(user)), 0, all)).events.length;
+}

@@ -2,7 +2,7 @@
 import { env } from "node:process";
 import type { Parameters } from "fast-check";
 
-/** `defaultRuns` is what a law can afford within its 15 s. */
+/** `defaultRuns` is what every check can afford: together the properties take two minutes of two cores. */
 export function parameters<Values>(defaultRuns: number): Parameters<Values> {
   const runs = Number(env["FC_RUNS"] ?? defaultRuns);
   const seed = env["FC_SEED"];
