@@ -1,7 +1,7 @@
 /** Bodies and answers of the calls about who may come in: the audit log, and revocations. */
 import * as z from "zod/mini";
 import type { TenantId, UserId } from "./ids.ts";
-import { nameSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
+import { nameSchema, tenantIdSchema, userIdSchema } from "./id-schemas.ts";
 
 const revocable = {
   tenantId: z.optional(tenantIdSchema),

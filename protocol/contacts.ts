@@ -3,7 +3,7 @@
  * addresses. Bodies are schemas, answers are types.
  */
 import * as z from "zod/mini";
-import { tenantIdSchema, userIdSchema } from "./ids.ts";
+import { tenantIdSchema, userIdSchema } from "./id-schemas.ts";
 
 /** Of one user; the newest stay. */
 export const maxPushSubscriptions = 10;

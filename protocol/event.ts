@@ -6,7 +6,7 @@
  */
 import * as z from "zod/mini";
 import type { Offset, RunId, Seq } from "./ids.ts";
-import { nameSchema, runIdSchema } from "./ids.ts";
+import { nameSchema, runIdSchema } from "./id-schemas.ts";
 
 const text = z.string();
 const count = z.int().check(z.minimum(0));

@@ -3,7 +3,7 @@
  * comes from operators passes `checkFlags`, which answers a mistake with the list of what would be right.
  */
 import * as z from "zod/mini";
-import { nameSchema, tenantIdSchema } from "./ids.ts";
+import { nameSchema, tenantIdSchema } from "./id-schemas.ts";
 import type { Decoded } from "./json.ts";
 import { refused } from "./json.ts";
 

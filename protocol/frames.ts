@@ -6,7 +6,7 @@
 import * as z from "zod/mini";
 import type { JsonObject, StreamEvent } from "./event.ts";
 import type { ConnectionId, Cursor, Epoch, Offset, RunId, UserId } from "./ids.ts";
-import { deviceIdSchema, epochSchema, nameSchema, runIdSchema } from "./ids.ts";
+import { deviceIdSchema, epochSchema, nameSchema, runIdSchema } from "./id-schemas.ts";
 import { maxBatchDelayMs, maxBatchEvents, minBatchDelayMs, minBatchEvents } from "./limits.ts";
 import type { RunView } from "./run-view.ts";
 

@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import type { EventType, JsonObject, StreamEvent } from "./event.ts";
 import { decisionSchema } from "./event.ts";
 import type { Epoch, Fence, Offset, RunId, Seq, TenantId, UserId } from "./ids.ts";
-import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./ids.ts";
+import { nameSchema, runIdSchema, tenantIdSchema, userIdSchema } from "./id-schemas.ts";
 import { maxEventsPerPublish, maxLeaseMs, minLeaseMs } from "./limits.ts";
 import type { RunState, RunView } from "./run-view.ts";
 

@@ -1,9 +1,9 @@
 /**
- * The names of things: branded ids and the one schema of each. Everything that enters gets its brand from
- * `codec`; everything behind it takes branded ids only, so a run id can never be used as an address
+ * The names of things: branded ids, and what may be one. Everything that enters gets its brand from `codec`, by
+ * `id-schemas`; everything behind it takes branded ids only, so a run id can never be used as an address
  * (LESSONS 6, 7). Ids are compared code point by code point: nothing is folded, trimmed or normalised (L8).
  */
-import * as z from "zod/mini";
+import { anyName, runName } from "./name-rule.ts";
 
 declare const brand: unique symbol;
 type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
@@ -31,45 +31,8 @@ export interface Cursor {
   readonly offset: Offset;
 }
 
-const maxNameChars = 256;
-const maxRunIdChars = 128;
-const maxDeviceChars = 64;
-
-// C0, DEL and C1: they break logs, headers and terminals.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f]/;
-
-function isPlainName(maxChars: number): (text: string) => boolean {
-  return (text) =>
-    text.length > 0 &&
-    // A character is one or two code units: only in between must they be counted.
-    (text.length <= maxChars || (text.length <= 2 * maxChars && [...text].length <= maxChars)) &&
-    !controlCharacters.test(text) &&
-    // A lone surrogate has no UTF-8 form: two different ids would become one on disk.
-    text.isWellFormed();
-}
-
-function name(maxChars: number) {
-  return z
-    .string()
-    .check(z.refine(isPlainName(maxChars), `must be 1 to ${maxChars} characters without control characters`));
-}
-
-export const runIdSchema = z
-  .string()
-  .check(
-    z.refine(
-      (text) => text.length <= maxRunIdChars && /^[A-Za-z0-9_.:-]+$/.test(text),
-      `must be 1 to ${maxRunIdChars} characters of A-Z a-z 0-9 . _ : -`,
-    ),
-  );
-export const userIdSchema = name(maxNameChars);
-export const tenantIdSchema = name(maxNameChars);
-export const deviceIdSchema = name(maxDeviceChars);
-export const epochSchema = name(maxDeviceChars);
-/** Thread, tool call, message and approval ids: opaque names that the runner chooses. */
-export const nameSchema = name(maxNameChars);
-export const isName = isPlainName(maxNameChars);
+/** Of a thread, a tool call, a message or an approval. */
+export const isName = anyName.holds;
 
 /** The tenant of a token or a call that names none. */
 export const defaultTenant = "default" as TenantId;
@@ -81,9 +44,9 @@ export const asEpoch = (text: string): Epoch => text as Epoch;
 export const asConnectionId = (text: string): ConnectionId => text as ConnectionId;
 export const asDeviceId = (text: string): DeviceId => text as DeviceId;
 
-export const isRunId = (value: unknown): value is RunId => runIdSchema.safeParse(value).success;
-export const isUserId = (value: unknown): value is UserId => userIdSchema.safeParse(value).success;
-export const isTenantId = (value: unknown): value is TenantId => tenantIdSchema.safeParse(value).success;
+export const isRunId = (value: unknown): value is RunId => typeof value === "string" && runName.holds(value);
+export const isUserId = (value: unknown): value is UserId => typeof value === "string" && anyName.holds(value);
+export const isTenantId = (value: unknown): value is TenantId => typeof value === "string" && anyName.holds(value);
 
 /**
  * The key of a user's stream.

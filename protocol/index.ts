@@ -7,6 +7,7 @@ export * from "./event.ts";
 export * from "./flags.ts";
 export * from "./frames.ts";
 export * from "./http.ts";
+export * from "./id-schemas.ts";
 export * from "./ids.ts";
 export * from "./json.ts";
 export * from "./outbox.ts";

@@ -4,7 +4,7 @@
  */
 import * as z from "zod/mini";
 import { maxDeadlineMs, minDeadlineMs } from "./http.ts";
-import { tenantIdSchema, userIdSchema } from "./ids.ts";
+import { tenantIdSchema, userIdSchema } from "./id-schemas.ts";
 
 export const tierNames = ["free", "early", "mid", "enterprise"] as const;
 export type TierName = (typeof tierNames)[number];

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import * as Effect from "effect/Effect";
 import { defaultPageSize, maxPageSize } from "../../protocol/http.ts";
 import type { RunId, TenantId } from "../../protocol/ids.ts";
-import { isRunId, isTenantId, isUserId, nameSchema } from "../../protocol/ids.ts";
+import { isName, isRunId, isTenantId, isUserId } from "../../protocol/ids.ts";
 import { InvalidInput } from "../errors.ts";
 import type { Page, Whose } from "../runtime/runtime.ts";
 import type { Call } from "./route.ts";
@@ -60,9 +60,9 @@ export function runIdOfQuery(query: URLSearchParams): Effect.Effect<RunId | unde
 
 /** An opaque name of the path, as runners choose them. */
 export function nameOf(call: Call, name: string): Effect.Effect<string, InvalidInput> {
-  const given = nameSchema.safeParse(call.params[0]);
-  return given.success
-    ? Effect.succeed(given.data)
+  const [given] = call.params;
+  return given !== undefined && isName(given)
+    ? Effect.succeed(given)
     : invalid(name, "must be 1 to 256 characters without control characters");
 }
 

@@ -2,7 +2,8 @@
 import { type Offset, type StreamKey, streamOwner } from "../../protocol/ids.ts";
 import type { StoredEvent } from "./event-log.ts";
 import type { MoveOutbox, OutboxMoved, OutboxPage, OutboxQuery, OutboxRow } from "./outbox.ts";
-import { pageAfter, runsPage } from "./runs-page.ts";
+import { pageAfter } from "./page-place.ts";
+import { runsPage } from "./runs-page.ts";
 
 interface Entry {
   /** Order of creation, from 1. */

@@ -9,7 +9,8 @@ import { newEpoch } from "./epoch.ts";
 import type { EventLog, KnownKey } from "./event-log.ts";
 import { compact, retire } from "./memory-housekeeping.ts";
 import { MemoryStore } from "./memory-store.ts";
-import { pageBefore, runsPage } from "./runs-page.ts";
+import { pageBefore } from "./page-place.ts";
+import { runsPage } from "./runs-page.ts";
 
 export interface MemoryLogOptions {
   /** `Clock.random`: draws the epoch. */

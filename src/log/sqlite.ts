@@ -7,7 +7,7 @@ import { assertAppend } from "./append-rules.ts";
 import { bells } from "./bells.ts";
 import { logClosed } from "./closed.ts";
 import type { Append, Appended, EventLog, LedgerCount } from "./event-log.ts";
-import { pageAfter, pageBefore } from "./runs-page.ts";
+import { pageAfter, pageBefore } from "./page-place.ts";
 import type { OtherAnswer, Placed, RareWrite } from "./sqlite-messages.ts";
 import { SqliteQueue } from "./sqlite-queue.ts";
 import { SqliteReadPath } from "./sqlite-read-path.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { InvalidInput } from "../../src/errors.ts";
-import { pageBefore, runsPage } from "../../src/log/runs-page.ts";
+import { pageBefore } from "../../src/log/page-place.ts";
+import { runsPage } from "../../src/log/runs-page.ts";
 
 const found = (...places: readonly number[]) => places.map((place) => ({ place }));
 

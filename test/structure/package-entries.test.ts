@@ -17,7 +17,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "./push": [],
   "./react": ["react", "xstate"],
   "./postgres": ["effect", "xstate", "zod"],
-  "./redis": ["effect", "zod"],
+  "./redis": ["effect"],
   "./runner": [],
   "./publisher": [],
   "./facade": [],

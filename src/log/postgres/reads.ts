@@ -18,7 +18,8 @@ import type {
   Slice,
   StoredEvent,
 } from "../event-log.ts";
-import { pageBefore, runsPage } from "../runs-page.ts";
+import { pageBefore } from "../page-place.ts";
+import { runsPage } from "../runs-page.ts";
 import { type ChunkRow, chunkOf, type Lost, maxPageEvents, soundOf } from "./chunk-row.ts";
 import type { Connection, Statement } from "./connection.ts";
 import { type RunRow, recordOf } from "./run-row.ts";

@@ -7,7 +7,8 @@ import type { StoredDocument } from "../documents.ts";
 import type { EventLog } from "../event-log.ts";
 import { lostReason } from "../lost-offsets.ts";
 import type { OutboxMoved, OutboxRow, OutboxState } from "../outbox.ts";
-import { pageAfter, pageBefore, runsPage } from "../runs-page.ts";
+import { pageAfter, pageBefore } from "../page-place.ts";
+import { runsPage } from "../runs-page.ts";
 import type { Statement } from "./connection.ts";
 import type { Lost } from "./chunk-row.ts";
 

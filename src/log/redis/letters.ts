@@ -3,7 +3,8 @@ import type { StreamKey } from "../../../protocol/ids.ts";
 import { streamOwner } from "../../../protocol/ids.ts";
 import { parseTrusted } from "../../../protocol/json.ts";
 import type { DeadLetter, DeadLettersPage, DeadLettersQuery, QuarantineEntry } from "../dead-letter.ts";
-import { pageBefore, runsPage } from "../runs-page.ts";
+import { pageBefore } from "../page-place.ts";
+import { runsPage } from "../runs-page.ts";
 import type { IndexCalls } from "./index-calls.ts";
 import {
   addScript,

@@ -3,7 +3,8 @@ import { type RunId, type RunKey, runKey, type StreamKey, type TenantId } from "
 import type { Fence, Seq } from "../../../protocol/ids.ts";
 import type { EventLog, RunRecord, RunsQuery } from "../event-log.ts";
 import { Lru } from "../lru.ts";
-import { pageBefore, runsPage } from "../runs-page.ts";
+import { pageBefore } from "../page-place.ts";
+import { runsPage } from "../runs-page.ts";
 import type { IndexCalls } from "./index-calls.ts";
 import { announcedScript, endRunScript, newestScript, oldestScript, removeScript } from "./index-scripts.ts";
 import { type PlacedRun, placedRun, placedRuns, type RunEntry, runEntry, runOfKey } from "./run-record.ts";
