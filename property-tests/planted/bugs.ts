@@ -324,7 +324,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     seenBy: "several",
     foundAt: 139,
     says: "a run completes while a child lives that another node made",
-    edits: [edit("src/runtime/run-turns.ts", "if (endsWell(calls)) await this.host.findChildren(run);", "")],
+    edits: [edit("src/runtime/batch.ts", '(isShared && ended === "completed") || undefined', "undefined")],
   },
   {
     name: "heartbeat-unmarked",

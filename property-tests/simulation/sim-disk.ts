@@ -84,6 +84,8 @@ export class SimDisk {
   /** The machine has no power: what was not synced may be gone, a torn last record is dropped. The answer: what waited. */
   cutPower(): readonly Transaction[] {
     this.life += 1;
+    // Whoever brings the power back brings it up.
+    this.isDown = false;
     const { underWay } = this;
     const waited = underWay === undefined ? this.queue : [underWay, ...this.queue];
     this.queue = [];
@@ -100,8 +102,8 @@ export class SimDisk {
   /** The store ends, and those who use it live on: what they wait for is never answered, and it answers nothing. */
   fall(): void {
     if (this.isDown) return;
-    this.isDown = true;
     const waited = this.cutPower();
+    this.isDown = true;
     this.time.after(breakdownMs, "connections to the store break", () => {
       for (const transaction of waited) transaction.fail("after");
     });

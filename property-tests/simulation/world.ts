@@ -227,6 +227,7 @@ export class World {
 
   /** The store ends and comes back after a while, or when everything heals; who uses it lives on. */
   loseStore(forMs: number): void {
+    if (this.comeBack !== undefined) return;
     this.disk.fall();
     for (const { line } of this.fleet.alive) line?.breakBells(forMs);
     this.time.after(forMs, "the store is back", () => this.guard(this.disk.rise()));

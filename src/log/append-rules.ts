@@ -2,9 +2,10 @@
  * What every adapter asks before it writes, in one order, so that all adapters give the same answer (L15).
  * Before it stands an adapter with its own picture of the run; behind it, that adapter's writes.
  *
- * The order: run · fence · keys · ended · seq. A fenced writer learns that first. A known key comes before `run_ended`
+ * The order: run · fence · keys · ended · seq · children; of a run that is made: the run itself · its parent. A fenced writer learns that first. A known key comes before `run_ended`
  * and `seq_conflict`: a writer that repeats a batch whose answer it never got must learn that it was written.
  */
+import type { RunId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
 import type { Append, Appended, KnownKey, NewEvent } from "./event-log.ts";
 
@@ -28,6 +29,7 @@ export function refuseAppend(
   keyed: readonly Pick<NewEvent, "key">[],
   run: RunGuard | undefined,
   knownKey: (name: string) => KnownKey | undefined,
+  childLives: () => boolean,
 ): Refused | undefined {
   const target = append.run;
   if (target !== undefined) {
@@ -41,7 +43,20 @@ export function refuseAppend(
   }
   if (target === undefined || run === undefined) return undefined;
   if (run.ended !== undefined) return { kind: "run_ended", ended: run.ended };
-  return target.expectedSeq === run.seq ? undefined : { kind: "seq_conflict", seq: run.seq };
+  if (target.expectedSeq !== run.seq) return { kind: "seq_conflict", seq: run.seq };
+  if (target.asksFamily === true && target.ended !== undefined && childLives()) return { kind: "child_lives" };
+  return undefined;
+}
+
+/** The reason why a run that is not there yet may not be made, or undefined. `find`: a run of its tenant. */
+export function refuseBirth(
+  { stream, run }: Pick<Append, "stream" | "run">,
+  find: (runId: RunId) => Pick<RunGuard, "stream" | "ended"> | undefined,
+): Refused | undefined {
+  const parentRunId = run?.create?.parentRunId;
+  if (run?.asksFamily !== true || parentRunId === undefined) return undefined;
+  const parent = find(parentRunId);
+  return parent?.stream === stream && parent.ended === undefined ? undefined : { kind: "no_parent" };
 }
 
 /**

@@ -84,6 +84,11 @@ export interface Append {
     readonly isNewId?: boolean | undefined;
     /** Set by the batch that holds the terminal. */
     readonly ended?: TerminalState | undefined;
+    /**
+     * Holds parents and children together in the same step, whoever writes them: a run is made only while the parent that
+     * it names lives in its stream, and ends only while no run that lives there names it as its parent.
+     */
+    readonly asksFamily?: boolean | undefined;
     /** Approvals that this batch opens: makes them findable by id. */
     readonly approvals?: readonly string[] | undefined;
   };
@@ -111,6 +116,10 @@ export type Appended =
   | { readonly kind: "fenced"; readonly fence: Fence }
   | { readonly kind: "seq_conflict"; readonly seq: Seq }
   | { readonly kind: "run_ended"; readonly ended: TerminalState }
+  /** With `asksFamily`: the parent is not there, or has ended. */
+  | { readonly kind: "no_parent" }
+  /** With `asksFamily`: a child lives. */
+  | { readonly kind: "child_lives" }
   /** A key of the batch is known: the writer's picture of the run is old. */
   | { readonly kind: "key_known"; readonly key: string; readonly known: KnownKey };
 

@@ -3,7 +3,7 @@
  * half-way. `memory` stands before it and decides when a write happens; `memory-housekeeping` retires and compacts.
  */
 import type { DeviceId, Epoch, Fence, Offset, RunId, StreamKey, Seq, TenantId } from "../../protocol/ids.ts";
-import { refuseAppend } from "./append-rules.ts";
+import { refuseAppend, refuseBirth } from "./append-rules.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "./documents.ts";
 import type {
@@ -100,11 +100,8 @@ export class MemoryStore {
     if (target?.create !== undefined && found !== undefined) {
       return { answer: { kind: "run_exists", run: found.record }, events: [] };
     }
-    if (target?.create === undefined) {
-      const known = target === undefined ? this.streams.get(append.stream)?.keys : found?.keys;
-      const answer = refuseAppend(append, append.events, found?.record, (name) => known?.get(name));
-      if (answer !== undefined) return { answer, events: [] };
-    }
+    const answer = target?.create === undefined ? this.#refuse(append, found) : this.#refuseBirth(append, target);
+    if (answer !== undefined) return { answer, events: [] };
     const stream = entry(this.streams, append.stream, newStream);
     const run = target?.create === undefined ? found : this.#createRun(target.create, stream);
     let seq = run?.record.seq ?? 0;
@@ -208,6 +205,18 @@ export class MemoryStore {
       opened.delete(run);
       if (opened.size === 0) this.#approvals.get(tenantId)?.delete(id);
     }
+  }
+
+  #refuse(append: Append, found: MemoryRun | undefined): Appended | undefined {
+    const stream = this.streams.get(append.stream);
+    const known = append.run === undefined ? stream?.keys : found?.keys;
+    const childLives = (): boolean =>
+      [...(stream?.living ?? [])].some(({ record }) => record.parentRunId === append.run?.runId);
+    return refuseAppend(append, append.events, found?.record, (name) => known?.get(name), childLives);
+  }
+
+  #refuseBirth(append: Append, { tenantId }: Pick<RunRecord, "tenantId">): Appended | undefined {
+    return refuseBirth(append, (parent) => this.run(tenantId, parent)?.record);
   }
 
   #createRun(create: NewRun, stream: MemoryStream): MemoryRun {

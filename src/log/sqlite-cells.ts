@@ -108,10 +108,12 @@ export function takeAppend(from: CellReader): PackedAppend {
   return { stream, run, keys, chunks, escalations };
 }
 
-function putRun(cells: Cell[], { runId, expectedSeq, fence, ended, create, approvals }: NonNullable<Append["run"]>) {
+function putRun(cells: Cell[], run: NonNullable<Append["run"]>) {
+  const { runId, expectedSeq, fence, ended, create, approvals, asksFamily } = run;
   cells.push(runId, expectedSeq, fence ?? null, ended ?? null, approvals?.length ?? 0);
   if (approvals !== undefined) cells.push(...approvals);
   cells.push(create === undefined ? null : create.agent);
+  if (ended !== undefined || create !== undefined) cells.push(asksFamily === true ? 1 : 0);
   if (create === undefined) return;
   const { threadId, profile, onIllegal, mode, leaseMs, deadlineMs, parentRunId, startDigest, startedAt } = create;
   cells.push(threadId ?? null, profile, onIllegal, mode, leaseMs, deadlineMs ?? null, parentRunId ?? null);
@@ -124,8 +126,10 @@ function takeTarget(from: CellReader, tenantId: TenantId, stream: StreamKey): No
   const approvals: string[] = [];
   for (let left = from.number(); left > 0; left--) approvals.push(from.text());
   const agent = from.textOrNone();
+  const asksFamily = (ended !== undefined || agent !== undefined) && from.number() === 1;
   const create = agent === undefined ? undefined : takeNewRun(from, { tenantId, runId, stream, agent });
-  return { tenantId, runId, expectedSeq, fence, ended: ended as TerminalState | undefined, approvals, create };
+  const target = { tenantId, runId, expectedSeq, fence, approvals, create, asksFamily };
+  return { ...target, ended: ended as TerminalState | undefined };
 }
 
 function takeNewRun(

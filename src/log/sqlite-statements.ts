@@ -9,6 +9,7 @@ const statements = {
   fillStream: "UPDATE streams SET head = ?, oldest = ? WHERE id = ?",
   raiseAcked: "UPDATE streams SET acked = ? WHERE id = ? AND acked < ?",
   selectRun: `${selectRuns} WHERE r.tenant = ? AND r.run_id = ?`,
+  selectChild: "SELECT id FROM runs WHERE stream = ? AND ended IS NULL AND parent_run_id = ? LIMIT 1",
   insertRun,
   moveRun: "UPDATE runs SET seq = ?, last_offset = ? WHERE id = ?",
   changeRun: "UPDATE runs SET seq = ?, last_offset = ?, fence = ?, ended = ?, compact_at = ? WHERE id = ?",

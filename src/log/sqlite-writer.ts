@@ -5,7 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Fence, RunId, RunKey, Seq, StreamKey, TenantId } from "../../protocol/ids.ts";
 import { runKey } from "../../protocol/ids.ts";
-import { type Refused, refuseAppend } from "./append-rules.ts";
+import { type Refused, refuseAppend, refuseBirth } from "./append-rules.ts";
 import type { KnownKey, NewRun, SavedCursor } from "./event-log.ts";
 import { Lru } from "./lru.ts";
 import type { PackedAppend } from "./sqlite-cells.ts";
@@ -67,10 +67,12 @@ export class SqliteWriter {
     const found = target && this.#run(target.tenantId, target.runId);
     if (target?.create !== undefined) {
       if (found !== undefined) return this.#runExists(target.tenantId, target.runId);
+      const refused = refuseBirth(append, (parent) => this.#run(target.tenantId, parent));
+      if (refused !== undefined) return refused;
     } else {
-      const refused = refuseAppend(append, append.keys, found, (name) =>
-        this.#knownKey(found?.id ?? -(this.#stream(append.stream)?.id ?? 0), name),
-      );
+      const knownKey = (name: string): KnownKey | undefined =>
+        this.#knownKey(found?.id ?? -(this.#stream(append.stream)?.id ?? 0), name);
+      const refused = refuseAppend(append, append.keys, found, knownKey, () => this.#childLives(append));
       if (refused !== undefined) return refused;
     }
     const stream = this.#stream(append.stream) ?? this.#createStream(append.stream);
@@ -182,6 +184,12 @@ export class SqliteWriter {
     // The row may be older than the counters: another append of this very transaction may have moved them.
     this.flush();
     return { kind: "run_exists", run: takeRun(this.#sql.selectRun.get(tenantId, runId)).record };
+  }
+
+  #childLives({ stream, run }: PackedAppend): boolean {
+    // Another append of this very transaction may have made or ended it.
+    this.flush();
+    return this.#sql.selectChild.get(this.#stream(stream)?.id ?? 0, run?.runId ?? "") !== undefined;
   }
 
   #claim(tenantId: TenantId, runId: RunId): { readonly fence: Fence; readonly seq: Seq } | undefined {

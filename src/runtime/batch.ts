@@ -53,12 +53,15 @@ export class Batch {
     };
   }
 
-  appendTo({ stream, tenantId, runId, mode }: RunRecord): Append {
+  /** `isShared`: children of the run may be written by other processes, which the log asks where they end and begin. */
+  appendTo({ stream, tenantId, runId, mode }: RunRecord, isShared = false): Append {
     const { rows: events, fence, ended, approvals } = this;
+    // Only who completes waits for its children; who ends otherwise stops them.
+    const asksFamily = (isShared && ended === "completed") || undefined;
     return {
       stream,
       events,
-      run: { tenantId, runId, expectedSeq: this.afterSeq, fence, ended, approvals },
+      run: { tenantId, runId, expectedSeq: this.afterSeq, fence, ended, approvals, asksFamily },
       escalate: this.critical,
       durability: mode === "performance" ? "os" : undefined,
     };

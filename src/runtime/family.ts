@@ -62,14 +62,6 @@ export class Family {
     return runs.filter(({ parentRunId }) => parentRunId === runId).map((child) => child.runId);
   }
 
-  /** A parent that ended while its child was written, by another process, stops it as its end would have done. */
-  async stopIfOrphaned(child: RunRecord, { run }: RunDesk): Promise<void> {
-    await run.refresh().catch(() => {});
-    const ended = run.endedRecord;
-    if (ended !== undefined)
-      this.stopChildren(ended, [child.runId], { by: "parent", reason: "the parent run is over" });
-  }
-
   private stopEach({ tenantId }: RunRecord, children: readonly RunId[], request: StopRequest): void {
     const { by = "parent", ...body } = request;
     for (const child of children) {

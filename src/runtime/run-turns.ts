@@ -138,7 +138,6 @@ export class RunTurns {
       let isFresh = false;
       for (let tries = 0; tries < maxTries; tries += 1) {
         if (run.isOver) return this.answerOver(calls);
-        if (endsWell(calls)) await this.host.findChildren(run);
         const { stand } = run;
         const weighed = this.weigh(calls);
         const isDoubtful = !isFresh && (run.leans || weighed.some(({ cause }) => restsOnPicture(cause)));
@@ -178,7 +177,7 @@ export class RunTurns {
     const { run, host } = this;
     let answer: Appended;
     try {
-      answer = await host.log.append(batch.appendTo(run.record));
+      answer = await host.log.append(batch.appendTo(run.record, true));
     } catch (cause) {
       if (cause instanceof LogFull) {
         run.goBack(stand, batch);
@@ -244,9 +243,10 @@ export class RunTurns {
     if (events.some(({ type }) => type !== "cancel_requested")) run.onHeard();
     for (const { fact, atMs } of facts) if (isDated(fact)) run.onDated(fact, atMs);
     if (record.ended !== undefined) run.endedElsewhere(record.ended);
+    else if (endsWell(calls)) await host.findChildren(run);
   }
 }
 
-/** A run may not complete while one that it made lives, wherever that is. */
+/** A run may not complete while one that it made lives, wherever that is: the log says so, or this picture. */
 const endsWell = (calls: readonly Said[]): boolean =>
   calls.some(({ events }) => events.some(({ type }) => type === "agent_completed"));

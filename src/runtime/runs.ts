@@ -88,8 +88,6 @@ export class Runs {
       body.parentRunId === undefined
         ? undefined
         : livingParent(await this.find(tenantId, asRunId(body.parentRunId)), stream);
-    // It may have ended where another process wrote.
-    if (parent?.run.isShared) await parent.run.refresh();
     const { settings, timeText, userTerms } = this.terms;
     const userId = body.userId as UserId;
     const mode = userTerms.modeOf(tenantId, userId);
@@ -104,7 +102,10 @@ export class Runs {
     const append: Append = {
       stream,
       events: [event],
-      run: { tenantId, runId, expectedSeq: 0, create: record, isNewId: body.runId === undefined },
+      run: {
+        ...{ tenantId, runId, expectedSeq: 0, create: record, isNewId: body.runId === undefined },
+        asksFamily: parent?.run.isShared,
+      },
       durability: record.mode === "performance" ? "os" : undefined,
     };
     const appended = await this.log.append(append).catch((cause: unknown) => {
@@ -113,6 +114,11 @@ export class Runs {
       throw cause;
     });
     if (appended.kind !== "appended" && isReserved) parent?.childEnded(runId);
+    if (appended.kind === "no_parent") {
+      await parent?.run.refresh();
+      // It ended where another process wrote: asked again it says so.
+      if (parent?.run.isOver) return this.start(tenantId, { ...body, runId }, traceparent);
+    }
     if (appended.kind === "run_exists") return this.asBefore(appended.run, record);
     if (appended.kind !== "appended")
       throw new LogUnavailable({ message: `the run was not made: ${appended.kind}`, retryAfterMs: 0 });
@@ -122,7 +128,8 @@ export class Runs {
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
     const desk = this.desks.sit(new LiveRun(this.host, live, actor, true));
     this.desks.family.tellParent(live, (now) => now.childStarted(runId));
-    if (parent?.run.isShared) await this.desks.family.stopIfOrphaned(live, parent);
+    // Whoever asked it to stop elsewhere, before this child was there, asked it in vain for that one.
+    parent?.run.refresh().catch(() => {});
     this.counts.eventsAccepted += 1;
     return { answer: { runId, fence, seq, offset, epoch }, created: true, desk };
   }

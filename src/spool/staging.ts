@@ -43,7 +43,14 @@ export class Staging {
     if (target?.create !== undefined && before !== undefined) return { kind: "run_exists", run: before };
     if (target?.create === undefined) {
       const known = await this.#knownKeys(append);
-      const refused = refuseAppend(append, events, before, (name) => known.get(name));
+      // `asksFamily` is for logs that others write to, and before those there is no spool.
+      const refused = refuseAppend(
+        append,
+        events,
+        before,
+        (name) => known.get(name),
+        () => false,
+      );
       if (refused !== undefined) return refused;
     }
     const head = await this.#head(stream);

@@ -179,6 +179,52 @@ describe("a run that several nodes serve", () => {
     await expect(second.start({ parentRunId: runId })).rejects.toMatchObject({ _tag: "RunEnded" });
   });
 
+  it("does not complete when a child is made at another node in the very moment of its last word", async () => {
+    const { nodes, log, clock } = await nodesUnderTest();
+    const [first, second] = nodes;
+    const { runId } = await first.start();
+    // Judged, and on its way to the log.
+    const release = first.faults.holdWrites();
+    const last = first.publish(runId, 1, [completed]);
+    await clock.advance(0);
+    await second.start({ runId: "child", parentRunId: runId });
+    release();
+    await expect(last).rejects.toMatchObject({ _tag: "IllegalTransition", event: "agent_completed" });
+    await second.publish("child", 1, [completed]);
+    await first.publish(runId, 1, [completed]);
+    expect(await writtenOf(log, runId)).toEqual(["agent_started", "agent_completed"]);
+  });
+
+  it("gets no child at another node in the very moment in which it ends", async () => {
+    for (const end of [completed, { type: "agent_failed", data: { error: { code: "bad", message: "no" } } }]) {
+      const { nodes, log, clock } = await nodesUnderTest();
+      const [first, second] = nodes;
+      const { runId } = await first.start();
+      const release = second.faults.holdWrites();
+      const child = second.start({ runId: "child", parentRunId: runId });
+      await clock.advance(0);
+      await first.publish(runId, 1, [end]);
+      release();
+      await expect(child).rejects.toMatchObject({ _tag: "RunEnded" });
+      expect(await writtenOf(log, "child")).toEqual([]);
+      await expect(second.start({ runId: "late", parentRunId: "nobody" })).rejects.toMatchObject({ _tag: "NotFound" });
+    }
+  });
+
+  it("stops a child that is made at another node while it is asked to stop", async () => {
+    const { nodes, log, clock } = await nodesUnderTest();
+    const [first, second] = nodes;
+    const { runId } = await first.start();
+    const release = second.faults.holdWrites();
+    const child = second.start({ runId: "child", parentRunId: runId });
+    await clock.advance(0);
+    await cancel(first, runId);
+    release();
+    await child;
+    await clock.advance(0);
+    expect(await writtenOf(log, "child")).toEqual(["agent_started", "cancel_requested"]);
+  });
+
   it("writes nothing and goes on when the log has no room", async () => {
     const { nodes, log } = await nodesUnderTest();
     const [first] = nodes;

@@ -75,6 +75,7 @@ function packed(operation: Operation, texts: string[]): object {
     ...{ s: stream, b: shardOf(stream), claim: false, at, h: chunks, o: events[0]?.time, z: events.at(-1)?.time },
     ...(run && { t: run.tenantId, r: run.runId, q: run.expectedSeq, f: run.fence, e: run.ended }),
     ...(create && { c: create }),
+    ...(run?.asksFamily && { g: true }),
     ...(approvals && approvals.length > 0 && { a: approvals }),
     ...(keys.length > 0 && { k: keys }),
     ...(escalated && escalated.length > 0 && { x: escalated }),

@@ -42,7 +42,7 @@ BEGIN
   FOR op IN
     SELECT x.*, coalesce(x.s, n.stream) COLLATE "C" AS stream
     FROM jsonb_to_recordset(p_ops) AS x(i int, s text, b int, claim boolean, t text, r text, q bigint, f bigint, c jsonb,
-      e text, z text, o text, a jsonb, k jsonb, h jsonb, x jsonb, at int)
+      e text, g boolean, z text, o text, a jsonb, k jsonb, h jsonb, x jsonb, at int)
     LEFT JOIN ${schema}.names n ON x.s IS NULL AND n.run_id = x.r AND n.tenant = x.t
     ORDER BY coalesce(x.s, n.stream) COLLATE "C", x.i
   LOOP
@@ -93,6 +93,13 @@ BEGIN
         answer := jsonb_build_object('kind', 'run_exists', 'run', answer);
         RETURN NEXT; CONTINUE;
       END IF;
+      IF op.g AND op.c ->> 'parentRunId' IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ${schema}.names n JOIN ${schema}.runs r ON r.stream = n.stream AND r.first_offset = n.first_offset
+          WHERE n.run_id = op.c ->> 'parentRunId' AND n.tenant = op.t AND n.stream = cur AND r.ended IS NULL
+      ) THEN
+        DELETE FROM ${schema}.names n WHERE n.run_id = op.r AND n.tenant = op.t;
+        answer := '{"kind":"no_parent"}'; RETURN NEXT; CONTINUE;
+      END IF;
       v_run := cur_head + 1; v_fence := 1;
     ELSIF op.t IS NOT NULL THEN
       SELECT r.first_offset, r.fence, r.seq, r.ended INTO target FROM ${schema}.names n
@@ -125,6 +132,11 @@ BEGIN
         END IF;
         IF op.q <> v_seq THEN
           answer := jsonb_build_object('kind', 'seq_conflict', 'seq', v_seq); RETURN NEXT; CONTINUE;
+        END IF;
+        IF op.g AND op.e IS NOT NULL AND EXISTS (
+          SELECT FROM ${schema}.runs r WHERE r.stream = cur AND r.ended IS NULL AND r.parent_run_id = op.r
+        ) THEN
+          answer := '{"kind":"child_lives"}'; RETURN NEXT; CONTINUE;
         END IF;
       END IF;
     END IF;

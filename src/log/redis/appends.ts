@@ -146,7 +146,10 @@ export class Appends {
           return { ...barred, words: ["run_exists", ...barred.words.slice(1)] };
         }
       } else {
-        const creation = { nonce, place, entry, text: JSON.stringify(create) };
+        const { parentRunId } = create;
+        const asksParent = what.run?.asksFamily === true && parentRunId !== undefined;
+        const parent = asksParent ? runKey(create.tenantId, parentRunId) : "";
+        const creation = { nonce, place, entry, text: JSON.stringify(create), parent };
         const answer = await this.#sendListed(what, creation, outbox);
         if (answer.words[0] !== "barred") {
           if (answer.words[0] !== "appended") unplaced();
@@ -190,13 +193,15 @@ export class Appends {
     const { streams, writer } = this.#ports;
     const { stream, run, events, escalate = [] } = what;
     const bell = streams.servers.keys.channel(stream);
-    const args = [creation ? "c" : run ? "r" : "n", isListed ? "1" : "0", bell, writer];
+    const asksChildren = run?.asksFamily === true && run.ended !== undefined;
+    const args = [creation ? "c" : asksChildren ? "e" : run ? "r" : "n", isListed ? "1" : "0", bell, writer];
     if (run !== undefined) {
       const { approvals = [], fence, expectedSeq, ended } = run;
       args.push(runKey(run.tenantId, run.runId), fence === undefined ? "" : String(fence), String(expectedSeq));
       args.push(ended ?? "", String(approvals.length), ...approvals);
     }
-    if (creation !== undefined) args.push(creation.nonce, creation.place, creation.entry, creation.text);
+    if (creation !== undefined)
+      args.push(creation.nonce, creation.place, creation.entry, creation.text, creation.parent);
     for (const [at, event] of events.entries()) {
       const row = escalate.indexOf(at);
       args.push(event.time, recordOf(stream, event, run?.runId, run && run.expectedSeq + at + 1));
@@ -235,6 +240,8 @@ interface Creation {
   readonly entry: string;
   /** The record as it was handed in. */
   readonly text: string;
+  /** Key of the run that must live; empty: none is asked for. */
+  readonly parent: string;
 }
 
 const lastTime = (events: readonly NewEvent[]): string => events.at(-1)?.time ?? "";
@@ -252,6 +259,10 @@ function refusal(word: string | undefined, said: readonly string[]): Appended {
       return { kind: "seq_conflict", seq: Number(one) };
     case "run_ended":
       return { kind: "run_ended", ended: one as TerminalState };
+    case "no_parent":
+      return { kind: "no_parent" };
+    case "child_lives":
+      return { kind: "child_lives" };
     case "key_known":
       return { kind: "key_known", key: one, known: knownKey(two) };
     default:

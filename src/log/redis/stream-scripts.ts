@@ -5,14 +5,16 @@
 import { prelude, script, walk } from "./script.ts";
 
 /**
- * ARGV[3…]: mode (`n` notice, `r` run, `c` creation), "1" when the stream is listed, bell, writer · with a run: run key,
- * fence or "", expected seq, end or "", count of approvals, those · with a creation: nonce, place, index entry, record ·
+ * ARGV[3…]: mode (`n` notice, `r` run, `e` run that ends only without living
+ * children, `c` creation), "1" when the stream is listed, bell, writer · with a run: run key,
+ * fence or "", expected seq, end or "", count of approvals, those · with a creation: nonce, place, index entry, record, parent that must live or "" ·
  * then for each event: time, record, flags (`k` has a key, `b` gets a row of the outbox), key and digest, place and row.
- * In the order of `append-rules`: run · fence · keys · ended · seq.
+ * In the order of `append-rules`: run · fence · keys · ended · seq · children.
  */
 export const appendScript = script(`${prelude}
 local mode, isListed, bell, writer = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local at = 6
+local at, asksChildren = 6, mode == 'e'
+if asksChildren then mode = 'r' end
 local function take() at = at + 1; return ARGV[at] end
 local run, r, keys, seq, fence, ended, expected, asFence = '', '', p .. 'k:', 0, '0', '', 0, ''
 local approvals, nonce, place, entry, create = {}, '', '', '', ''
@@ -22,10 +24,15 @@ if mode ~= 'n' then
   r, keys = p .. 'r:' .. run, p .. 'k:' .. run
 end
 if mode == 'c' then
-  nonce, place, entry, create = take(), take(), take(), take()
+  local parent
+  nonce, place, entry, create, parent = take(), take(), take(), take(), take()
   local found = record(run)
   if found then return {'run_exists', unpack(found)} end
   if redis.call('GET', p .. 'bar:' .. run) == nonce then return {'barred'} end
+  if parent ~= '' then
+    local life = redis.call('HMGET', p .. 'r:' .. parent, 'fence', 'ended')
+    if not life[1] or life[2] then return {'no_parent'} end
+  end
   fence = '1'
 end
 local was
@@ -49,6 +56,12 @@ end
 if was then
   if was[3] then return {'run_ended', was[3]} end
   if seq ~= expected then return {'seq_conflict', int(seq)} end
+  -- A run id has no slash and nothing that JSON would escape.
+  local named = asksChildren and '"parentRunId":"' .. string.match(run, '^[^/]*') .. '"'
+  for _, other in ipairs(named and redis.call('ZRANGE', p .. 'living', 0, -1) or {}) do
+    local made = redis.call('HGET', p .. 'r:' .. other, 'create')
+    if made and string.find(made, named, 1, true) then return {'child_lives'} end
+  end
 end
 if not epoch then
   if isListed ~= '1' then return {'unlisted'} end

@@ -38,6 +38,47 @@ export function runLaws({ law, expect }: LawBook): void {
     expect(await log.claim(tenant, run2)).toBeUndefined();
   });
 
+  law("makes a run only while the parent that it names lives in its stream, when that is asked", async (log) => {
+    const child = newRun(run2, alice, { parentRunId: run1 });
+    const birth = (create = child) => {
+      const { tenantId, runId } = create;
+      return { ...started(create), run: { tenantId, runId, expectedSeq: 0, create, asksFamily: true } };
+    };
+    expect(await log.append(birth())).toEqual({ kind: "no_parent" });
+    await write(log, started(newRun(run1, bob)));
+    expect(await log.append(birth()), "somebody else's").toEqual({ kind: "no_parent" });
+    await write(log, started(newRun(asRunId("mother"))));
+    const twin = newRun(asRunId("twin"), alice, { parentRunId: asRunId("mother") });
+    await write(log, birth(twin));
+    await write(log, next(1, [event("end")], { runId: asRunId("mother"), ended: "failed" }));
+    expect(await log.append(birth({ ...twin, runId: asRunId("late") }))).toEqual({ kind: "no_parent" });
+    expect(await log.append(birth(twin)), "a birth that is repeated").toMatchObject({ kind: "run_exists" });
+    expect(await log.run(tenant, asRunId("late"))).toBeUndefined();
+    expect((await log.position(alice)).head).toBe(3);
+    await write(log, started({ ...twin, runId: asRunId("late") }));
+    await write(log, birth(newRun(asRunId("of-nobody"))));
+  });
+
+  law("ends a run only when no child of it lives, when that is asked", async (log) => {
+    const ended = "completed" as const;
+    await write(log, started(newRun(run1)));
+    await write(log, started(newRun(run2, alice, { parentRunId: run1 })));
+    await write(log, started(newRun(asRunId("run-10"), alice, { parentRunId: asRunId("run-1x"), agent: run1 })));
+    const end = { ...ending(1), run: { tenantId: tenant, runId: run1, expectedSeq: 1, ended, asksFamily: true } };
+    expect(await log.append(end)).toEqual({ kind: "child_lives" });
+    expect(await log.append({ ...end, run: { ...end.run, expectedSeq: 7 } })).toMatchObject({ kind: "seq_conflict" });
+    expect((await log.position(alice)).head).toBe(3);
+    const [, answer] = await Promise.all([
+      write(log, next(1, [event("child's end")], { runId: run2, ended: "failed" })),
+      log.append(end),
+    ]);
+    expect(answer).toMatchObject({ kind: "appended", seq: 2 });
+    expect(await log.append(end)).toEqual({ kind: "run_ended", ended });
+    await write(log, started(newRun(asRunId("p"))));
+    await write(log, started(newRun(asRunId("c"), alice, { parentRunId: asRunId("p") })));
+    await write(log, next(1, [event("unasked")], { runId: asRunId("p"), ended }));
+  });
+
   law("lists a stream's living runs, oldest first, at its head", async (log) => {
     await write(log, started(newRun(run2)));
     await write(log, started(newRun(run1)));
