@@ -10,7 +10,7 @@ import { FollowedRuns } from "./followed-runs.ts";
 import { LeaseMark, LeaseMarks } from "./lease-marks.ts";
 import { LiveRun } from "./live-run.ts";
 import type { PastDate } from "./run-actor.ts";
-import { replay } from "./run-actor.ts";
+import { replay, runLogic } from "./run-actor.ts";
 import type { DeskTerms } from "./run-desk.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { RunEnd, RunHost } from "./run-host.ts";
@@ -157,10 +157,15 @@ export class Desks {
       return record;
     }
     const markVersion = this.followed && (await this.marks.version(key));
-    const actor = this.host.actor(record);
-    const past = await replay(this.log, record, actor);
-    const { runs } = await this.log.living(record.stream);
-    const desk = this.sit(new LiveRun(this.host, record, actor, false), past, markVersion);
+    const { runs, epoch } = await this.log.living(record.stream);
+    // A store in trouble is not asked for all of a long run again and again.
+    const basis = before?.basisIn(epoch, record);
+    const actor = this.host.actor(record, basis && runLogic.getPersistedSnapshot(basis.snapshot));
+    const dates = await replay(this.log, record, actor, basis?.seq ?? 0);
+    const run = new LiveRun(this.host, record, actor, false);
+    run.epoch = epoch;
+    run.countChildren(0);
+    const desk = this.sit(run, [...(basis?.past ?? []), ...dates], markVersion);
     for (const child of runs) if (child.parentRunId === runId) desk.childStarted(child.runId);
     if (before) desk.adopt(before);
     this.lost.delete(key);

@@ -3,6 +3,7 @@ import { compiled } from "../../machines/compiled.ts";
 import { isRunFact } from "../../machines/legality.ts";
 import type { RunFact } from "../../machines/run.ts";
 import { runMachine } from "../../machines/run.ts";
+import type { Seq } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { EventLog, RunRecord, StoredEvent } from "../log/event-log.ts";
 import { runPages } from "../log/run-pages.ts";
@@ -33,14 +34,15 @@ export interface PastDate {
   readonly atMs: number;
 }
 
-/** Tells the actor everything that the log holds of the run, up to `record.seq`. The answer: its dates, in order. */
+/** Tells the actor what the log holds of the run behind `afterSeq`, up to `record.seq`. The answer: its dates, in order. */
 export async function replay(
   log: Pick<EventLog, "readRun">,
   record: RunRecord,
   actor: RunActor,
+  afterSeq: Seq = 0,
 ): Promise<readonly PastDate[]> {
   const past: PastDate[] = [];
-  for await (const events of runPages(log, record, 0)) {
+  for await (const events of runPages(log, record, afterSeq)) {
     for (const event of events) {
       const fact = factOf(event);
       if (fact === undefined) continue;

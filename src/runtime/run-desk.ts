@@ -5,7 +5,7 @@
 import type { EventDataOf, EventInput } from "../../protocol/event.ts";
 import type { CancelBody } from "../../protocol/http.ts";
 import { defaultCancelDeadlineMs } from "../../protocol/http.ts";
-import type { RunId } from "../../protocol/ids.ts";
+import type { Epoch, RunId } from "../../protocol/ids.ts";
 import type { RunRecord } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
@@ -17,6 +17,7 @@ import type { LiveRun } from "./live-run.ts";
 import type { PastDate } from "./run-actor.ts";
 import { RunDates } from "./run-dates.ts";
 import type { RunEnd } from "./run-host.ts";
+import type { Basis } from "./run-picture.ts";
 
 export interface DeskTerms {
   readonly clock: Clock;
@@ -56,6 +57,7 @@ export class RunDesk {
   private abortReason: string | undefined;
   private embedded: WeakRef<object> | undefined;
   private readonly dates: RunDates;
+  private readonly past: PastDate[];
   /** Living runs that this one made. Told twice is told once, so that word of a child may be repeated. */
   private readonly children = new Set<RunId>();
   /** Of these, not in the log yet. */
@@ -80,8 +82,10 @@ export class RunDesk {
       },
     });
     for (const { event, atMs } of past) this.dates.hear(event, atMs);
+    this.past = [...past];
     run.onDated = (event, atMs) => {
       this.dates.hear(event, atMs);
+      if (terms.shared) this.past.push({ event, atMs });
       if (event.type === "cancel_requested") this.cancelRequested(event.data);
     };
     this.lease = new Lease(terms.clock, terms.deadlines, {
@@ -103,6 +107,12 @@ export class RunDesk {
     this.abortReason ??= before.abortReason;
     if (before.embedded !== undefined) this.holdEmbedded(before.embedded);
     if (before.lease.isStalled) this.lease.lapse();
+  }
+
+  /** What is in the log for certain, after a write of unknown outcome, if the log has the same history still. */
+  basisIn(epoch: Epoch, { seq }: RunRecord): (Basis & { readonly past: readonly PastDate[] }) | undefined {
+    const { basis } = this.run;
+    return basis?.epoch === epoch && basis.seq <= seq ? { ...basis, past: this.past } : undefined;
   }
 
   /** Another runner holds the run from here on: the handle that was, is told to stop. */

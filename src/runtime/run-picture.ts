@@ -3,7 +3,7 @@
  * listens. `live-run` judges and writes on it; `run-turns` brings it up to date where other processes write, too.
  */
 import { runStateOf } from "../../machines/legality.ts";
-import type { Fence, Offset, Seq } from "../../protocol/ids.ts";
+import type { Epoch, Fence, Offset, Seq } from "../../protocol/ids.ts";
 import type { RunState } from "../../protocol/run-view.ts";
 import { Fenced } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
@@ -17,6 +17,11 @@ const nothing = (): void => {};
 export interface Stand {
   readonly snapshot: ReturnType<RunActor["getSnapshot"]>;
   readonly seq: Seq;
+}
+
+/** The same, of what is in the log for certain: what comes next may be told from there on, while the epoch stands. */
+export interface Basis extends Stand {
+  readonly epoch: Epoch;
 }
 
 export class RunPicture {
@@ -35,6 +40,10 @@ export class RunPicture {
   onTakenOver: () => void = nothing;
   /** The batch that is being judged rests on more than legality: on what was left out, by this picture of the run. */
   leans = false;
+  /** Of its stream, when this picture was drawn or last confirmed, where other processes write, too. */
+  epoch: Epoch | undefined;
+  /** Where it stood before a write of unknown outcome. */
+  basis: Basis | undefined;
   /** Events of it that other processes wrote while this one had it. */
   heardElsewhere = 0;
   protected readonly host: RunHost;

@@ -5,7 +5,6 @@
  * and nothing is refused for what only this process believed (L1, L2, L14).
  */
 import type { EventInput } from "../../protocol/event.ts";
-import type { Epoch } from "../../protocol/ids.ts";
 import type { PublishAnswer } from "../../protocol/http.ts";
 import { Fenced, IllegalTransition, LogFull, LogUnavailable, RunEnded, SeqConflict } from "../errors.ts";
 import type { Appended, StoredEvent } from "../log/event-log.ts";
@@ -51,8 +50,6 @@ export class RunTurns {
   private queue: (Said | Look)[] = [];
   private underWay: readonly Said[] = [];
   private working: Promise<void> | undefined;
-  /** Of the stream, at the last word from here. */
-  private epoch: Epoch | undefined;
 
   constructor(run: LiveRun, host: RunHost) {
     this.run = run;
@@ -183,6 +180,7 @@ export class RunTurns {
         run.goBack(stand, batch);
         throw cause;
       }
+      if (run.epoch !== undefined) run.basis = { ...stand, epoch: run.epoch };
       throw run.breakDown(cause);
     }
     if (answer.kind !== "appended") {
@@ -191,7 +189,7 @@ export class RunTurns {
     }
     run.committed(batch, answer);
     // The log has lost what this picture was drawn from, and more: a desk that is built anew sees what is there.
-    if ((this.epoch ??= answer.epoch) !== answer.epoch && !run.isOver) run.breakDown({ kind: "no_run" });
+    if ((run.epoch ??= answer.epoch) !== answer.epoch && !run.isOver) run.breakDown({ kind: "no_run" });
     return true;
   }
 

@@ -126,7 +126,9 @@ export class Runs {
     const actor = this.host.actor(record);
     actor.send({ type: "agent_started", data: { agent: body.agent } });
     const live: RunRecord = { ...record, fence, seq, firstOffset: offset, lastOffset: offset };
-    const desk = this.desks.sit(new LiveRun(this.host, live, actor, true));
+    const run = new LiveRun(this.host, live, actor, true);
+    run.epoch = epoch;
+    const desk = this.desks.sit(run);
     this.desks.family.tellParent(live, (now) => now.childStarted(runId));
     // Whoever asked it to stop elsewhere, before this child was there, asked it in vain for that one.
     parent?.run.refresh().catch(() => {});

@@ -241,6 +241,42 @@ describe("a run that several nodes serve", () => {
     expect(await first.publish(runId, 1, [keyed("a", executing("a")), executed("a")])).toMatchObject({ seq: 3 });
     expect(await writtenOf(log, runId)).toHaveLength(3);
   });
+
+  it("goes on from what was certain after a write of unknown outcome, and reads only what is new", async () => {
+    const { nodes, log, clock } = await nodesUnderTest();
+    const [first] = nodes;
+    const { runId } = await first.start();
+    await first.publish(runId, 1, [executing("a")]);
+    for (let said = 0; said < 50; said += 1) await first.publish(runId, 1, [delta("x")]);
+    await cancel(first, runId, 5_000);
+    const child = await first.start({ runId: "child", parentRunId: runId });
+    let read = 0;
+    const { readRun } = first.faults;
+    Object.assign(first.faults, {
+      readRun: async (...asked: Parameters<typeof readRun>) => {
+        const events = await readRun(...asked);
+        read += events.length;
+        return events;
+      },
+    });
+    for (const [event, fault] of [
+      [delta("y"), "unavailable"],
+      [executed("a"), "unknown"],
+      [delta("z"), "unavailable"],
+    ] as const) {
+      first.faults.failAppend(fault);
+      await expect(first.publish(runId, 1, [event])).rejects.toMatchObject({ _tag: "LogUnavailable" });
+    }
+    // Legal only where the tool has ended; what was written without an answer is the one event that was read.
+    expect(await first.publish(runId, 1, [thinking])).toMatchObject({ seq: 55 });
+    expect(read).toBe(1);
+    await expect(first.publish(runId, 1, [completed])).rejects.toMatchObject({ _tag: "IllegalTransition" });
+    await first.publish(child.runId, 1, [completed]);
+    // What had a date before has it still.
+    await clock.advance(5_100);
+    await first.settle();
+    expect((await writtenOf(log, runId)).at(-1)).toBe("agent_cancelled");
+  });
 });
 
 describe("an embedded runner on one of several nodes", () => {

@@ -133,13 +133,23 @@ while true do
   local offsets = redis.call('LRANGE', p .. 'o:' .. run, int(from), int(from + 63))
   if #offsets == 0 then return out end
   from = from + #offsets
+  -- What stands side by side is fetched at once: most of a run does.
+  local raw, at = {}, 1
+  while at <= #offsets do
+    local last = at
+    while offsets[last + 1] and tonumber(offsets[last + 1]) == tonumber(offsets[last]) + 1 do last = last + 1 end
+    for _, entry in ipairs(redis.call('XRANGE', p .. 'x', offsets[at], offsets[last])) do
+      raw[string.match(entry[1], '^%d+')] = entry[2]
+    end
+    at = last + 1
+  end
   for _, offset in ipairs(offsets) do
     if tonumber(offset) > seen then
       local cover, said, time, text
       local place = offset
-      local found = redis.call('XRANGE', p .. 'x', offset, offset)[1]
+      local found = raw[offset]
       if found then
-        cover, said, time, text = '1', found[2][2] or '', found[2][4] or '', found[2][6] or ''
+        cover, said, time, text = '1', found[2] or '', found[4] or '', found[6] or ''
       else
         local merged = redis.call('ZRANGEBYSCORE', p .. 'm', offset, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
         if merged[1] then
