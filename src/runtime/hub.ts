@@ -12,6 +12,7 @@ import { eventsFrame, eventText, maxFrame } from "./frames.ts";
 import { DeliveryFigures } from "./delivery-figures.ts";
 import type { DeliveryTraces } from "./delivery-traces.ts";
 import type { Outbox } from "./outbox.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { EncodedFrame } from "./transport.ts";
 
 export interface SharedFrame {
@@ -58,6 +59,11 @@ export class StreamHub {
     this.epoch = position.epoch;
     this.head = position.head;
     this.lostEpochs = position.lostEpochs;
+  }
+
+  /** Nobody here takes anything now. */
+  get isAtRest(): boolean {
+    return this.outboxes.size === 0 || this.allRest;
   }
 
   advance(bell: Bell): void {
@@ -109,6 +115,8 @@ export class Hubs {
   private readonly onNewEpoch: (hub: StreamHub) => void;
   private readonly hubs = new Map<StreamKey, StreamHub>();
   private readonly opening = new Map<StreamKey, { hub: Promise<StreamHub>; heard: Bell[] }>();
+  /** Undefined: nobody else writes to the log. */
+  private readonly ahead: ReadAhead | undefined;
   private dirty: StreamHub[] = [];
   /** The first bell that has not been answered yet. */
   private rangMono = 0;
@@ -124,6 +132,10 @@ export class Hubs {
     this.onNewEpoch = onNewEpoch;
     this.traces = traces;
     this.figures = new DeliveryFigures(mono);
+    const pass = (hub: StreamHub, bell: Bell, sinceMono: number): void => {
+      if (this.hubs.get(hub.stream) === hub && !this.outlives(hub, bell.epoch)) this.pass(hub, bell, sinceMono);
+    };
+    if (log.isShared) this.ahead = new ReadAhead({ log, mono, pass });
   }
 
   get count(): number {
@@ -201,10 +213,14 @@ export class Hubs {
       this.opening.get(bell.stream)?.heard.push(bell);
       return;
     }
-    if (this.outlives(hub, bell.epoch)) return;
+    if (this.outlives(hub, bell.epoch) || this.ahead?.takes(hub, bell)) return;
+    this.pass(hub, bell);
+  }
+
+  private pass(hub: StreamHub, bell: Bell, sinceMono?: number): void {
     hub.advance(bell);
     if (this.dirty.length === 0) {
-      this.rangMono = this.figures.mono();
+      this.rangMono = sinceMono ?? this.figures.mono();
       queueMicrotask(() => this.flush());
     }
     if (this.dirty.at(-1) !== hub) this.dirty.push(hub);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { asConnectionId, asEpoch, asUserId, defaultTenant, streamKey } from "../../protocol/ids.ts";
+import { LogUnavailable } from "../../src/errors.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { follow } from "../../src/runtime/follow.ts";
@@ -47,6 +48,55 @@ describe("a reader at one node", () => {
     await nodes[0].settle();
     expect(tab?.events().map(({ offset }) => offset)).toEqual(Array.from({ length: 21 }, (_, index) => index + 1));
     expect(tab?.of("gap")).toEqual([]);
+  });
+
+  it("reads what another node appends once with all the others there, and gets the frame that they get", async () => {
+    const { nodes } = await nodesUnderTest();
+    const [first, second] = nodes;
+    const tabs = [await second.connect("alice", { from: "now" }), await second.connect("alice", { from: "now" })];
+    const { runId } = await first.start();
+    await second.settle();
+    let reads = 0;
+    const { read } = second.faults;
+    Object.assign(second.faults, {
+      read: (...asked: Parameters<typeof read>) => {
+        reads += 1;
+        return read(...asked);
+      },
+    });
+    for (let index = 0; index < 5; index += 1) {
+      await first.publish(runId, 1, [delta(`${index}`)]);
+      await second.settle();
+    }
+    expect(tabs.map((tab) => tab.events().map(({ offset }) => offset))).toEqual([
+      [1, 2, 3, 4, 5, 6],
+      [1, 2, 3, 4, 5, 6],
+    ]);
+    expect(reads).toBe(5);
+    expect(tabs[0]?.transport.raw.at(-1)).toBe(tabs[1]?.transport.raw.at(-1));
+  });
+
+  it("gets all in order where two nodes append at once and a look at the log fails in between", async () => {
+    const { nodes, clock } = await nodesUnderTest();
+    const [first, second] = nodes;
+    const tab = await second.connect("alice", { from: "now" });
+    const { runId } = await first.start();
+    let looks = 0;
+    const { read } = second.faults;
+    Object.assign(second.faults, {
+      read: (...asked: Parameters<typeof read>) => {
+        looks += 1;
+        return looks % 3 === 0
+          ? Promise.reject(new LogUnavailable({ message: "gone", retryAfterMs: 1 }))
+          : read(...asked);
+      },
+    });
+    for (let index = 0; index < 30; index += 1)
+      await Promise.all(nodes.map((node) => node.publish(runId, 1, [delta(`${index}`)])));
+    await clock.advance(5_000);
+    await second.settle();
+    expect(tab.events().map(({ offset }) => offset)).toEqual(Array.from({ length: 61 }, (_, index) => index + 1));
+    expect(tab.of("gap")).toEqual([]);
   });
 
   it("comes back at one that the bell has not reached yet, and nothing is declared (L4)", async () => {
