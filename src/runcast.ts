@@ -77,7 +77,8 @@ export interface RuncastOptions
   readonly auditKey?: string | undefined;
   /**
    * Hears of each run that a former process of this store left unfinished, soon after the start and one by one. Claim
-   * it to go on with it; otherwise its lease runs out and it is interrupted.
+   * it to go on with it; otherwise its lease runs out and it is interrupted. On a store that several nodes share: of each
+   * run whose runner has been silent for its lease, at one of the nodes that ask; claim it within the grace period.
    */
   readonly onOrphan?: ((record: RunRecord) => void) | undefined;
 }

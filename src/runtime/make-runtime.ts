@@ -3,7 +3,7 @@
  * gateway serves it; both get the same parts, so nobody has a second way (LESSONS 3, 24, 48).
  */
 import * as Effect from "effect/Effect";
-import type { RunKey, StreamKey, TenantId } from "../../protocol/ids.ts";
+import type { StreamKey, TenantId } from "../../protocol/ids.ts";
 import { runKey, streamOwner } from "../../protocol/ids.ts";
 import { NotFound, RunEnded } from "../errors.ts";
 import type { RunRecord } from "../log/event-log.ts";
@@ -99,18 +99,17 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
     ...{ settings, log, supervisor, deadlines, breakers, contacts, flags, userTerms, nextId },
     saveCursors: () => connections.saveCursors(),
   });
-  const onStalled = (record: RunRecord, stalled: boolean): void => connections.tellStalled(record, stalled);
-  const takeOrphan = (key: RunKey): boolean => orphans.take(key);
+  const onStalled = (record: RunRecord, stalled: boolean): void => {
+    connections.tellStalled(record, stalled);
+    orphans.silent(record, stalled);
+  };
   const contamination = new ContaminationWatch({ ...settings, deadlines });
   const onContaminated = (tenantId: TenantId): void => contamination.note(tenantId);
   const parts = { settings, supervisor, deadlines, nextId, userTerms };
   const runs = new Runs({
-    ...parts,
-    timeText,
-    onContaminated,
+    ...{ ...parts, timeText, onContaminated, onStalled },
     isCritical: escalating?.isCritical,
-    onStalled,
-    takeOrphan,
+    takeOrphan: (key) => orphans.take(key),
   });
   const views = new Views(log, (record) => connections.isStalled(record));
   const approvals = new Approvals(log, runs, views);

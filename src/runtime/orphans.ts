@@ -15,6 +15,7 @@ import { Lane } from "./lane.ts";
 import { keyedRun, LeaseMarks } from "./lease-marks.ts";
 import { RunDesk } from "./run-desk.ts";
 import type { Runs } from "./runs.ts";
+import { SharedOrphans } from "./shared-orphans.ts";
 import { spread } from "./spread.ts";
 import type { Views } from "./views.ts";
 
@@ -58,6 +59,8 @@ export class Orphans {
   private readonly looks = new Lane(maxLooks);
   /** Undefined: nobody else serves the log. */
   private readonly marks: LeaseMarks | undefined;
+  /** Undefined: nobody else serves the log, or nobody asks here. */
+  private shared: SharedOrphans | undefined;
   /** ISO 8601 UTC. */
   private readonly bornAt: string;
   private stopped = false;
@@ -70,9 +73,13 @@ export class Orphans {
 
   /**
    * Looks through the store, now and ever after. `onOrphan` hears of each run that is found the first time round and
-   * was there before. Never rejects.
+   * was there before; where others serve the log too, of each that turns silent. Never rejects.
    */
   async sweep(onOrphan?: (record: RunRecord) => void): Promise<void> {
+    if (this.marks !== undefined && onOrphan !== undefined) {
+      this.shared = new SharedOrphans({ ...this.terms, onOrphan });
+      await this.shared.tidy();
+    }
     let before: string | undefined;
     const marks = this.marks === undefined ? noMarks() : await this.allMarks(this.marks);
     do {
@@ -83,7 +90,7 @@ export class Orphans {
         const mark = marks.get(key) ?? 0;
         marks.delete(key);
         if (this.watch(record, mark)) {
-          if (onOrphan) this.tell(onOrphan, record);
+          if (onOrphan && this.shared === undefined) this.tell(onOrphan, record);
         } else if (this.marks !== undefined) this.note(key, record, mark);
       }
       before = page.next ?? undefined;
@@ -111,6 +118,11 @@ export class Orphans {
   heard(key: RunKey): void {
     const orphan = this.watched.get(key);
     if (orphan?.isStalled) this.look(key, orphan);
+  }
+
+  /** A run is called silent at this node, or is not any more. */
+  silent(record: RunRecord, isSilent: boolean): void {
+    this.shared?.note(record, isSilent);
   }
 
   private get sweepMs(): number {

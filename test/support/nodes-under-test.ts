@@ -4,7 +4,7 @@ import type { EventLog } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
 import { EmbeddedRun } from "../../src/runtime/embedded-run.ts";
 import { eventIds } from "../../src/runtime/event-id.ts";
-import type { RuntimeOptions } from "../../src/runtime/options.ts";
+import type { RuntimeLayerOptions } from "../../src/runtime/layer.ts";
 import type { ManualClock } from "../../src/testing/manual-clock.ts";
 import { manualClock } from "../../src/testing/manual-clock.ts";
 import type { FaultyLog } from "../../src/testing/world/faulty-log.ts";
@@ -31,6 +31,8 @@ export interface NodesUnderTest {
   readonly join: () => Promise<NodeUnderTest>;
 }
 
+type NodeOptions = Partial<Omit<RuntimeLayerOptions, "clock">>;
+
 export interface NodesTerms {
   readonly count?: number;
   readonly line?: BellLine;
@@ -38,7 +40,7 @@ export interface NodesTerms {
   readonly log?: EventLog;
 }
 
-async function nodeOf(store: SharedStore, clock: ManualClock, options: Partial<RuntimeOptions>, line?: BellLine) {
+async function nodeOf(store: SharedStore, clock: ManualClock, options: NodeOptions, line?: BellLine) {
   const view = store.view(line);
   const faults = faultyLog(view);
   const life: ProcessClock = processClock(clock);
@@ -51,7 +53,7 @@ async function nodeOf(store: SharedStore, clock: ManualClock, options: Partial<R
 }
 
 export async function nodesUnderTest(
-  options: Partial<RuntimeOptions> = {},
+  options: NodeOptions = {},
   { count = 2, line, log = memoryLog() }: NodesTerms = {},
 ): Promise<NodesUnderTest> {
   const clock = manualClock();

@@ -9,6 +9,7 @@ import type { PublisherPrincipal, UserPrincipal } from "../../src/auth/principal
 import { Unauthenticated } from "../../src/errors.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { memoryLog } from "../../src/log/memory.ts";
+import type { RuntimeLayerOptions } from "../../src/runtime/layer.ts";
 import { makeRuntime } from "../../src/runtime/make-runtime.ts";
 import type { RuntimeOptions } from "../../src/runtime/options.ts";
 import type { Connection, OpenConnection } from "../../src/runtime/runtime.ts";
@@ -115,13 +116,16 @@ export interface RuntimeUnderTest {
   readonly settle: () => Promise<void>;
 }
 
-export async function runtimeUnderTest(options: Partial<RuntimeOptions> = {}): Promise<RuntimeUnderTest> {
+export async function runtimeUnderTest({
+  onOrphan,
+  ...options
+}: Partial<RuntimeLayerOptions> & Pick<Partial<RuntimeOptions>, "log"> = {}): Promise<RuntimeUnderTest> {
   const clock = (options.clock as ManualClock | undefined) ?? manualClock();
   const log = options.log ?? memoryLog();
   const authenticate = options.authenticate ?? (async (token: string) => userOf(token, clock.now()));
   const parts = makeRuntime({ ...options, log, clock, authenticate });
   await parts.prepare();
-  await parts.start();
+  await parts.start(onOrphan);
   const { service } = parts;
   const call = <Value, Failure>(effect: Effect.Effect<Value, Failure>): Promise<Value> => Effect.runPromise(effect);
   const settle = async (): Promise<void> => {

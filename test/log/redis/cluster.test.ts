@@ -128,7 +128,11 @@ describe("a Redis log on a cluster", () => {
 async function move(from: StoreSetting, to: StoreSetting): Promise<void> {
   const source = await openSource(from);
   const target = await openTarget(to);
-  await copyLog(source, target).finally(() => Promise.all([source.close(), target.close()]));
+  try {
+    await copyLog(source, target);
+  } finally {
+    await Promise.all([source.close(), target.close()]);
+  }
 }
 
 describe("a move", () => {
