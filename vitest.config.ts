@@ -28,6 +28,23 @@ const mostlyWaiting = [
   "test/e2e/faults/network-{cursor,cut,devices,partition,retention,seam}.test.ts",
   "test/e2e/faults/process-{legality,restart,store}.test.ts",
 ];
+
+/**
+ * Of the unit files those that start and end threads by the hundred, or measure what a process holds. All others share one
+ * process a worker, file after file: none may leave a timer, a listener or a changed global behind.
+ */
+const processOfTheirOwn = [
+  "test/log/{sqlite*,bit-flips,epoch-mark,housekeeping-slices,kill-points,layer,power-cut,transfer}.test.ts",
+  "test/gateway/soak.test.ts",
+  "test/runtime/leaks.test.ts",
+];
+/** A third worker has the cores while the others wait, for disks, servers and child processes. */
+const unit = {
+  testTimeout: unitTimeoutMs,
+  hookTimeout: unitTimeoutMs,
+  maxWorkers: 3,
+  sequence: { groupOrder: 0 },
+};
 const endToEnd = { testTimeout: endToEndTimeoutMs, hookTimeout: endToEndTimeoutMs };
 
 export default defineConfig({
@@ -44,11 +61,15 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.{ts,tsx}", "examples/**/*.test.ts"],
-          exclude: ["test/e2e/**"],
-          testTimeout: unitTimeoutMs,
-          hookTimeout: unitTimeoutMs,
-          sequence: { groupOrder: 0 },
+          exclude: ["test/e2e/**", ...processOfTheirOwn],
+          // Starting a process and loading the sources for each file took longer than most files take.
+          isolate: false,
+          ...unit,
         },
+      },
+      {
+        extends: true,
+        test: { name: "unit-apart", include: processOfTheirOwn, ...unit },
       },
       {
         extends: true,
