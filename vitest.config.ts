@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 const unitTimeoutMs = 20_000;
 const propertyTimeoutMs = 90_000;
@@ -17,17 +18,11 @@ const noCompiledWrappers = "--wasm-wrapper-tiering-budget=1000000000";
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled");
 
 /**
- * Of the end-to-end files those that mostly wait, for servers, browsers and deadlines, and measure nothing: they run two at
- * a time. All others have the machine for themselves.
+ * Of the end-to-end files those that measure: memory under load, the pace of a loop, who is cut while it stands still. Each has the machine
+ * for itself. All others wait, for servers, browsers and deadlines, more than they work: they run three at a time.
  */
-const mostlyWaiting = [
-  "test/e2e/{alert-receivers,alerts,breakers-page,crash,embed,escalation,main-path,migrate,push-page}.test.ts",
-  "test/e2e/{react-hooks,remote-runner,retention,traces}.test.ts",
-  "test/e2e/black-box/*.test.ts",
-  "test/e2e/faults/{auth-doors,disk-epoch,disk-flip,hostile-canary,hostile-input,ladder}.test.ts",
-  "test/e2e/faults/network-{cursor,cut,devices,partition,retention,seam}.test.ts",
-  "test/e2e/faults/process-{legality,restart,store}.test.ts",
-];
+const measuring = ["test/e2e/faults/disk-{shared,sync}.test.ts", "test/e2e/faults/process-{pause,stalled}.test.ts"];
+const besideWorkers = 3;
 
 /**
  * Of the unit files those that start and end threads by the hundred, or measure what a process holds. All others share one
@@ -53,6 +48,7 @@ export default defineConfig({
     execArgv: [noCompiledWrappers],
     // Two cores are what CI has; more workers only make deadlines late.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     reporters: process.env["CI"] ? ["default", "json"] : ["default"],
     outputFile: { json: "reports/vitest.json" },
     projects: [
@@ -85,8 +81,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e-beside",
-          include: mostlyWaiting,
+          include: ["test/e2e/**/*.test.ts"],
+          exclude: measuring,
           ...endToEnd,
+          maxWorkers: besideWorkers,
           sequence: { groupOrder: 2 },
         },
       },
@@ -94,8 +92,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          exclude: mostlyWaiting,
+          include: measuring,
           ...endToEnd,
           fileParallelism: false,
           sequence: { groupOrder: 3 },

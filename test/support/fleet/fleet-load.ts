@@ -28,7 +28,7 @@ export interface LoadOptions {
   readonly userIds: readonly string[];
   readonly kinds: readonly ReaderKind[];
   readonly random: () => number;
-  /** From one call of a runner to its next. Units: ms. Default 5 to 25. */
+  /** From one call of a runner to its next, at most. Units: ms. Default: what leaves a start or a failover its share of the machine. */
   readonly paceMs?: number;
 }
 
@@ -36,7 +36,7 @@ const maxBatch = 3;
 const maxCallsPerRun = 40;
 /** No test holds more than so many events of a user. */
 const maxCallsPerUser = 1_500;
-const defaultPaceMs = 20;
+const defaultPaceMs = 60;
 const heartbeatShare = 0.1;
 const [notFound, conflict, gone] = [404, 409, 410];
 

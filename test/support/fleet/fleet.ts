@@ -57,13 +57,13 @@ export class Fleet implements AsyncDisposable {
   static async start(kind: StoreKind, { nodes: count, random, replica, env = {} }: FleetOptions): Promise<Fleet> {
     const store = await openStore(kind, replica);
     try {
-      const nodes: FleetNode[] = [];
-      for (let at = 0; at < count; at += 1) {
+      const start = async (at: number): Promise<FleetNode> => {
         const relay = await TcpProxy.listen(() => store.address());
         const own = typeof env === "function" ? env(at) : env;
         const server = await BuiltServer.start({ env: { ...settings(store.urlThrough(relay)), ...own } });
-        nodes.push(new FleetNode(`node-${at}`, server, relay));
-      }
+        return new FleetNode(`node-${at}`, server, relay);
+      };
+      const nodes = await Promise.all(Array.from({ length: count }, (_, at) => start(at)));
       const fleet: Fleet = new Fleet(store, nodes, random, await TcpProxy.listen(() => fleet.anyUrl()));
       return fleet;
     } catch (cause) {
@@ -132,10 +132,8 @@ export class Fleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.balancer[Symbol.asyncDispose]();
-    for (const { server, relay } of this.nodes) {
-      await server[Symbol.asyncDispose]();
-      await relay[Symbol.asyncDispose]();
-    }
+    await Promise.all(this.nodes.map(({ server }) => server[Symbol.asyncDispose]()));
+    for (const { relay } of this.nodes) await relay[Symbol.asyncDispose]();
     await this.store[Symbol.asyncDispose]();
   }
 }

@@ -1,0 +1,4 @@
+/** `support/across-on.ts`, on PostgreSQL. */
+import { acrossOn } from "./support/across-on.ts";
+
+acrossOn("postgres");
