@@ -12,8 +12,6 @@ import { call, readAll } from "../support/http-reader.ts";
 const question = "What is 15% of 2,480, and what time is it in Tokyo and New York?";
 const coreTypes = ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"];
 const patienceMs = 30_000;
-/** The goal is a second on a quiet machine; what is asserted leaves room for a busy one. */
-const firstEventLimitMs = 3_000;
 const viewport = { width: 1_360, height: 850 };
 
 /** A folder for pictures of what the tests saw; none are taken without. */
@@ -185,16 +183,12 @@ describe("the page", () => {
     const reloads = await openAs("bob", "t-reload");
     await ask(reloads);
     await isAnswering(reloads);
-    const startMs = performance.now();
     await reloads.reload({ waitUntil: "commit" });
     await step(reloads, "agent_started").waitFor();
-    const firstEventMs = performance.now() - startMs;
     await picture(reloads, "4-reloaded");
     await Promise.all([ended(stays, "completed"), ended(reloads, "completed")]);
     const { transcript } = await equal(stays, reloads);
     expect(transcript.join("\n")).toContain("15% of 2,480 = 372");
-    process.stdout.write(`page load → first event: ${firstEventMs.toFixed(0)} ms\n`);
-    expect(firstEventMs).toBeLessThan(firstEventLimitMs);
     // A third reload finds it all in the log.
     await reloads.reload();
     await ended(reloads, "completed");
