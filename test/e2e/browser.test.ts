@@ -138,7 +138,8 @@ const aborted = (signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) => (signal.aborted ? resolve(true) : signal.addEventListener("abort", resolve)));
 
 describe("the page", () => {
-  serveAt(0.5);
+  // Fast enough for a test, slow enough to be cut in the middle.
+  serveAt(2);
 
   it("lets a person choose a user, ask, and watch the five steps to the answer", async () => {
     const page = await context.newPage();
@@ -176,23 +177,6 @@ describe("the page", () => {
     expect(await page.getByTestId("offset").getAttribute("data-offset")).toBe(String(events.at(-1)?.offset));
     await expect.poll(() => page.locator("[data-lit]").allTextContents()).toEqual(["completed"]);
     expect(page.url()).not.toMatch(/eyJ/);
-  });
-
-  it("shows after a reload in the middle what a tab shows that never left", async () => {
-    const stays = await openAs("bob", "t-reload");
-    const reloads = await openAs("bob", "t-reload");
-    await ask(reloads);
-    await isAnswering(reloads);
-    await reloads.reload({ waitUntil: "commit" });
-    await step(reloads, "agent_started").waitFor();
-    await picture(reloads, "4-reloaded");
-    await Promise.all([ended(stays, "completed"), ended(reloads, "completed")]);
-    const { transcript } = await equal(stays, reloads);
-    expect(transcript.join("\n")).toContain("15% of 2,480 = 372");
-    // A third reload finds it all in the log.
-    await reloads.reload();
-    await ended(reloads, "completed");
-    expect(await equal(stays, reloads)).toEqual(await shown(stays));
   });
 
   it("catches up after its connection was cut, and says what it missed", async () => {
@@ -273,9 +257,26 @@ describe("the page", () => {
   });
 });
 
-// A run that nobody waits for to its end is so slow that who stops it, or the server, never comes too late.
+// So slow that who reloads, stops the run or kills the server never comes too late to its middle.
 describe("the page of a slow agent", () => {
-  serveAt(0.25);
+  serveAt(0.5);
+
+  it("shows after a reload in the middle what a tab shows that never left", async () => {
+    const stays = await openAs("bob", "t-reload");
+    const reloads = await openAs("bob", "t-reload");
+    await ask(reloads);
+    await isAnswering(reloads);
+    await reloads.reload({ waitUntil: "commit" });
+    await step(reloads, "agent_started").waitFor();
+    await picture(reloads, "4-reloaded");
+    await Promise.all([ended(stays, "completed"), ended(reloads, "completed")]);
+    const { transcript } = await equal(stays, reloads);
+    expect(transcript.join("\n")).toContain("15% of 2,480 = 372");
+    // A third reload finds it all in the log.
+    await reloads.reload();
+    await ended(reloads, "completed");
+    expect(await equal(stays, reloads)).toEqual(await shown(stays));
+  });
 
   it("stops a run by its button, on every tab", async () => {
     const stays = await openAs("bob", "t-stop");
