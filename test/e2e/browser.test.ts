@@ -184,10 +184,19 @@ describe("the page", () => {
     const cut = await openAs("carol", "t-cut");
     await ask(cut);
     await step(cut, "tool_executing").first().waitFor();
+    // However short the cut is, and wherever the answer stands then, there is something to miss.
+    const beside = await remoteRun("carol", "t-beside");
+    let isCut = true;
+    const talking = (async () => {
+      while (isCut) await beside.thinking("on and on");
+    })();
     await cut.getByTestId("cut").click();
     await cut.locator('[data-testid="connection-state"][data-state="reconnecting"]').waitFor();
     await picture(cut, "5-cut");
     await cut.getByTestId("cut-notice").filter({ hasText: "caught up" }).waitFor();
+    isCut = false;
+    await talking;
+    await beside.completed();
     const notice = await cut.getByTestId("cut-notice").innerText();
     expect(Number(/missed (\d+) event/.exec(notice)?.[1])).toBeGreaterThan(0);
     await Promise.all([ended(stays, "completed"), ended(cut, "completed")]);
