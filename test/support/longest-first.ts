@@ -1,18 +1,17 @@
 /**
- * The order of the test files: those that take long begin first, so that no worker is left alone with one at the end. From
+ * The order of the end-to-end files: those that take long begin first, so that no worker is left alone with one at the end. From
  * a fresh checkout the runner knows the sizes of files only, and these say little.
  */
 import type { TestSpecification } from "vitest/node";
 import { BaseSequencer } from "vitest/node";
 
 const long = [
-  /\/fleet\/nodes-/,
-  /\/browser\./,
-  /\/fleet\/across-/,
-  /\/fleet\/store-/,
-  /\/faults\/(network-cut|disk-epoch|auth-doors)\./,
-  /\/fleet\/once-/,
-  /\/(ladder|escalation|crash|workers|migrate)\./,
+  /\/e2e\/fleet\/nodes-/,
+  /\/e2e\/browser\./,
+  /\/e2e\/fleet\/(across|store)-/,
+  /\/e2e\/faults\/(network-cut|disk-epoch|auth-doors)\./,
+  /\/e2e\/fleet\/once-/,
+  /\/e2e\/(faults\/ladder|escalation|crash|workers|migrate)\./,
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {
