@@ -5,10 +5,8 @@
 import * as z from "zod/mini";
 import { maxDeadlineMs, minDeadlineMs } from "./http.ts";
 import { tenantIdSchema, userIdSchema } from "./id-schemas.ts";
-
-export const tierNames = ["free", "early", "mid", "enterprise"] as const;
-export type TierName = (typeof tierNames)[number];
-export const isTierName = (name: string | undefined): name is TierName => tierNames.some((known) => known === name);
+import { maxRetentionMs, minRetentionMs } from "./limits.ts";
+import { tierNames } from "./tier-rules.ts";
 
 const maxCount = 1_000_000;
 const maxWindowBytes = 67_108_864;
@@ -29,6 +27,7 @@ const tierSchema = z.strictObject({
   eventsPerSecond: z.optional(rate),
   runsPerSecond: z.optional(rate),
   deadlineMs: z.optional(z.int().check(z.minimum(minDeadlineMs), z.maximum(maxDeadlineMs))),
+  retentionMs: z.optional(z.int().check(z.minimum(minRetentionMs), z.maximum(maxRetentionMs))),
   windowEvents: z.optional(count),
   windowBytes: z.optional(z.int().check(z.minimum(1), z.maximum(maxWindowBytes))),
   batching: z.optional(z.enum(["off", "asked", "on", "adaptive"])),

@@ -37,22 +37,14 @@ import type { ChannelConfig } from "./fallback/channel-settings.ts";
 import { readChannels } from "./fallback/channel-settings.ts";
 import type { CriticalType } from "./runtime/escalation-policy.ts";
 import { criticalTypes } from "./runtime/escalation-policy.ts";
+import { maxRetentionMs, minRetentionMs } from "../protocol/limits.ts";
 import type { TiersConfig } from "../protocol/tiers.ts";
 import { trustedProxiesOf } from "./trusted-proxies.ts";
 import { readTiers } from "./tiers-setting.ts";
 import { workersOf } from "./workers-setting.ts";
 import type { OtlpSetting } from "./telemetry/otlp-settings.ts";
 import { readOtlp } from "./telemetry/otlp-settings.ts";
-import {
-  maxAckWaitMs,
-  maxGraceMs,
-  maxHeartbeatMs,
-  maxPort,
-  maxRetentionMs,
-  minHeartbeatMs,
-  minRetentionMs,
-  settings,
-} from "./settings.ts";
+import { maxAckWaitMs, maxGraceMs, maxHeartbeatMs, maxPort, minHeartbeatMs, settings } from "./settings.ts";
 
 export interface Config {
   readonly host: string;

@@ -1,5 +1,6 @@
 /** Every setting of the server: its names, its default and what is right, and the bounds of numbers. `config` reads by it. */
 import { maxLeaseMs, minLeaseMs } from "../protocol/http.ts";
+import { maxRetentionMs, minRetentionMs } from "../protocol/limits.ts";
 import { apiKeysShape } from "./auth/api-key.ts";
 import type { Setting } from "./config-values.ts";
 import { spoolShape, storeShape } from "./config-values.ts";
@@ -18,8 +19,6 @@ export const maxPort = 65_535;
 export const minHeartbeatMs = 1_000;
 export const maxHeartbeatMs = 300_000;
 export const maxGraceMs = dayMs;
-export const minRetentionMs = 1_000;
-export const maxRetentionMs = 3_650 * dayMs;
 /** Who waits longer than a day for an ack wants no notice. */
 export const maxAckWaitMs = dayMs;
 

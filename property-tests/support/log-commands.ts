@@ -5,6 +5,8 @@
 import * as fc from "fast-check";
 import type { RunId, StreamKey } from "../../protocol/ids.ts";
 import { asDeviceId, asEpoch } from "../../protocol/ids.ts";
+import { tierNames } from "../../protocol/tier-rules.ts";
+import { type RetireTiers, tierKind } from "../../src/log/housekeeping.ts";
 import type { EventLog, NewEvent, ReadLimit, RunRecord } from "../../src/log/event-log.ts";
 import type { MoveOutbox, OutboxRow, OutboxState } from "../../src/log/outbox.ts";
 import { alice, bob, newRun, run1, run2, tenant } from "../../src/testing/event-log/sample.ts";
@@ -177,6 +179,27 @@ const notice: fc.Arbitrary<Command> = fc
     return async (log) => appended(await log.append({ stream, events, escalate: escalate ? [0] : undefined }));
   });
 
+/** Who is in which tier, and how long ago is too long for each. */
+const tiered: fc.Arbitrary<(step: number) => RetireTiers> = fc
+  .record({
+    ago: fc.record({ free: nat(8), early: nat(8), mid: nat(8), enterprise: nat(8) }),
+    default: pick(...tierNames),
+    ofTenant: pick(undefined, ...tierNames),
+    ofBob: pick(undefined, ...tierNames),
+  })
+  .map((drawn) => (step) => {
+    const before = (ago: number): string => ofTime(Math.max(0, step - ago));
+    const { free, early, mid, enterprise } = drawn.ago;
+    return {
+      before: { free: before(free), early: before(early), mid: before(mid), enterprise: before(enterprise) },
+      default: drawn.default,
+      rules: {
+        tenants: drawn.ofTenant && { [tenant]: drawn.ofTenant },
+        users: drawn.ofBob && { [tenant]: { bob: drawn.ofBob } },
+      },
+    };
+  });
+
 const change: fc.Arbitrary<Command> = fc.oneof(
   pick(...runs).map((runId) => async () => async (log: EventLog) => log.claim(tenant, runId)),
   fc
@@ -211,11 +234,19 @@ const change: fc.Arbitrary<Command> = fc.oneof(
       };
       return async (log: EventLog) => log.moveOutbox(move);
     }),
-  nat(8).map((ago) => async ({ step, time }: Known) => async (log: EventLog) => {
-    const before = ofTime(Math.max(0, step - ago));
-    const streamsOf = (page: Awaited<ReturnType<EventLog["retire"]>>) => page.streams;
-    return unordered(await drained((after) => log.retire({ before, now: time, maxEvents: 1_000, after }), streamsOf));
-  }),
+  fc
+    .record({ ago: nat(8), tiers: fc.option(tiered, { nil: undefined }) })
+    .map(({ ago, tiers }) => async ({ step, time }: Known) => async (log: EventLog) => {
+      const ask = { before: ofTime(Math.max(0, step - ago)), now: time, maxEvents: 1_000, tiers: tiers?.(step) };
+      const streamsOf = (page: Awaited<ReturnType<EventLog["retire"]>>) => page.streams;
+      return unordered(await drained((after) => log.retire({ ...ask, after }), streamsOf));
+    }),
+  fc
+    .record({ stream: pick(...streams), tier: pick(undefined, "platinum", ...tierNames) })
+    .map(({ stream, tier }) => async () => async (log: EventLog) => {
+      const value = tier === undefined ? undefined : JSON.stringify(tier);
+      return log.putDocument({ kind: tierKind, key: stream, value });
+    }),
   nat(4).map((ago) => async ({ step }: Known) => async (log: EventLog) => {
     let total = 0;
     for (let more = true; more; ) {

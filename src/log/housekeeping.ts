@@ -3,10 +3,13 @@
  * Both are done in slices, each all or nothing: who drives them (`runtime/retention`) calls until nothing is left.
  */
 import type { Offset, StreamKey } from "../../protocol/ids.ts";
+import type { TierName, TierRules } from "../../protocol/tier-rules.ts";
 
 export interface Retire {
-  /** ISO 8601 UTC: what is older goes. */
+  /** ISO 8601 UTC: what is older goes, where `tiers` says nothing else; dead letters in any case. */
   readonly before: string;
+  /** Undefined: `before` holds for all, and no document is read. */
+  readonly tiers?: RetireTiers | undefined;
   /** ISO 8601 UTC, now: stands in the dead letters that this writes. */
   readonly now: string;
   /** About how much one call takes; a run goes whole, whatever its size. */
@@ -14,6 +17,22 @@ export interface Retire {
   /** `next` of the call before, to go on with the same sweep. */
   readonly after?: string | undefined;
 }
+
+/** Of which tier a stream's owner is decides how much of it goes: which moment holds, `momentOf` says (`retire-rules`). */
+export interface RetireTiers {
+  /** ISO 8601 UTC, by tier: what is older goes. */
+  readonly before: Readonly<Record<TierName, string>>;
+  /** Of whom neither a credential nor a rule puts into one. */
+  readonly default: TierName;
+  /** Who is in which whose credential named none. */
+  readonly rules: TierRules;
+}
+
+/**
+ * The kind of the documents that say which tier a user's credential named last. Key: the user's stream; value: the tier's
+ * name as JSON.
+ */
+export const tierKind = "tier";
 
 /** What went from one stream; both offsets inclusive. */
 export interface RetiredRange {

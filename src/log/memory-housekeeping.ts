@@ -2,20 +2,30 @@
 import { streamOwner } from "../../protocol/ids.ts";
 import type { StreamKey } from "../../protocol/ids.ts";
 import type { LostRange } from "./dead-letter.ts";
-import type { Compact, Compacted, Retire, Retired, RetiredRange } from "./housekeeping.ts";
+import {
+  type Compact,
+  type Compacted,
+  type Retire,
+  type Retired,
+  type RetiredRange,
+  tierKind,
+} from "./housekeeping.ts";
 import type { MemoryRun, MemoryStore, MemoryStream } from "./memory-store.ts";
 import { joinDeltas } from "./merged-delta.ts";
-import { cutOf, isNextOf, retiredReason, unackedRange } from "./retire-rules.ts";
+import { cutOf, isNextOf, momentOf, retiredReason, unackedRange } from "./retire-rules.ts";
 
 /** One slice of a sweep. `after` is how many streams the sweep has behind it. */
-export function retire(store: MemoryStore, { before, now, maxEvents, after = "0" }: Retire): Retired {
-  store.letters = store.letters.filter(({ letter }) => letter.time >= before);
+export function retire(store: MemoryStore, ask: Retire): Retired {
+  const { now, maxEvents, after = "0" } = ask;
+  store.letters = store.letters.filter(({ letter }) => letter.time >= ask.before);
   const streams: RetiredRange[] = [];
   let place = 0;
   let events = 0;
   for (const [key, stream] of store.streams) {
     place += 1;
     if (place <= Number(after)) continue;
+    const before = momentOf(ask, key, ask.tiers && store.document(tierKind, key)?.value);
+    if (before === undefined) continue;
     const range = retireFrom(store, key, stream, before, now, maxEvents);
     if (range === undefined) continue;
     streams.push(range);

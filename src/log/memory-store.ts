@@ -185,6 +185,10 @@ export class MemoryStore {
     return { kind: "written", version: version + 1 };
   }
 
+  document(kind: string, key: string): StoredDocument | undefined {
+    return this.#documents.get(kind)?.get(key);
+  }
+
   documents({ kind, prefix = "", after = "", limit }: DocumentsQuery): StoredDocument[] {
     const found = [...(this.#documents.get(kind)?.values() ?? [])].filter(
       ({ key }) => key.startsWith(prefix) && Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0,

@@ -1,7 +1,10 @@
 /** Where the beginning of a stream may be cut: what every adapter asks before it retires, so that all cut alike (L15). */
-import type { Offset } from "../../protocol/ids.ts";
+import type { Offset, StreamKey } from "../../protocol/ids.ts";
+import { streamOwner } from "../../protocol/ids.ts";
+import { ruledTier, tierNames } from "../../protocol/tier-rules.ts";
 import type { LostRange } from "./dead-letter.ts";
 import type { RunRecord } from "./event-log.ts";
+import type { Retire } from "./housekeeping.ts";
 
 export type RunSpan = Pick<RunRecord, "firstOffset" | "lastOffset" | "ended">;
 
@@ -25,6 +28,27 @@ export function cutOf(first: Offset, oldUpto: Offset, runs: Iterable<RunSpan>, m
     spokenFor = Math.max(spokenFor, lastOffset);
   }
   return Math.max(safe, oldUpto);
+}
+
+/**
+ * The moment before which a stream's events are old. Undefined: nobody can say, so all of it stays for now.
+ *
+ * `claim`: the value of the stream's document of `tierKind`, if there is one; it is needed only where `tiers` are given.
+ */
+export function momentOf({ before, tiers }: Retire, stream: StreamKey, claim: string | undefined): string | undefined {
+  if (tiers === undefined) return before;
+  const { tenantId, userId } = streamOwner(stream);
+  const tier =
+    claim === undefined
+      ? (ruledTier(tiers.rules, tenantId, userId) ?? tiers.default)
+      : tierNames.find((name) => JSON.stringify(name) === claim);
+  return tier && tiers.before[tier];
+}
+
+/** No event that is as young as this is old in any stream. */
+export function latestOf({ before, tiers }: Retire): string {
+  if (tiers === undefined) return before;
+  return Object.values(tiers.before).reduce((latest, moment) => (moment > latest ? moment : latest));
 }
 
 /** Of the offsets from `first` to `cut`, those that nobody has acknowledged; undefined: none. */

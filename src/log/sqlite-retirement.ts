@@ -5,8 +5,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { asRunId, asTenantId, type RunId, type StreamKey, streamOwner, type TenantId } from "../../protocol/ids.ts";
 import type { TerminalState } from "../../protocol/run-view.ts";
-import type { Retire, Retired, RetiredRange } from "./housekeeping.ts";
-import { cutOf, retiredReason, type RunSpan, unackedRange } from "./retire-rules.ts";
+import { type Retire, type Retired, type RetiredRange, tierKind } from "./housekeeping.ts";
+import { cutOf, latestOf, momentOf, retiredReason, type RunSpan, unackedRange } from "./retire-rules.ts";
 import { PreparedStatements } from "./sqlite-prepared.ts";
 import { isCorruption, SqliteEvents } from "./sqlite-events.ts";
 import { noteHighWater } from "./sqlite-high-water.ts";
@@ -15,6 +15,8 @@ import { timesOf } from "./sqlite-times.ts";
 
 /** What looking at a stream costs, in deleted rows. */
 const streamCost = 10;
+/** The same of one that is passed over, as its owner's tier keeps what it has. */
+const passedCost = 1;
 /** After every time: the streams are through, and rubbish is left. */
 const streamsDone = "~";
 
@@ -56,16 +58,22 @@ export class SqliteRetirement {
     let left = ask.maxEvents - this.#letters.forget(ask.before, ask.maxEvents);
     left -= this.#deleteRubbish(left);
     const streams: RetiredRange[] = [];
+    const latest = latestOf(ask);
     let [time, id] = placeOf(ask.after);
     while (left > 0 && time !== streamsDone) {
-      const next = this.#nextStream(ask.before, time, id);
+      const next = this.#nextStream(latest, time, id);
       if (next === undefined) {
         time = streamsDone;
         break;
       }
       [time, id] = [next.oldest, next.stream.id];
+      const before = momentOf(ask, next.stream.key, ask.tiers && this.#claimOf(next.stream.key));
+      if (before === undefined || next.oldest >= before) {
+        left -= passedCost;
+        continue;
+      }
       left -= streamCost;
-      const range = this.#guarded(() => this.#retire(next.stream, ask, forget));
+      const range = this.#guarded(() => this.#retire(next.stream, { ...ask, before }, forget));
       if (range !== undefined) streams.push(range);
     }
     if (time === streamsDone && left > 0) left -= this.#deleteRubbish(left);
@@ -82,6 +90,11 @@ export class SqliteRetirement {
     const [oldest, streamId, key, first, head, acked] = found as unknown as [string, number, string, ...number[]];
     const place = { first: first ?? 1, head: head ?? 0, acked: acked ?? 0 };
     return { oldest, stream: { id: streamId, key: key as StreamKey, ...place } };
+  }
+
+  #claimOf(stream: StreamKey): string | undefined {
+    const found = this.#sql("SELECT value FROM documents WHERE kind = ? AND key = ?").get(tierKind, stream);
+    return (found as unknown as [string] | undefined)?.[0];
   }
 
   #retire(stream: StreamRow, { before, now, maxEvents }: Retire, forget: Forget): RetiredRange | undefined {

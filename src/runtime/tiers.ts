@@ -5,8 +5,9 @@
 import type { Batching } from "../../protocol/flags.ts";
 import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
-import type { TierName, TiersConfig, TierTerms } from "../../protocol/tiers.ts";
-import { isTierName, tierNames } from "../../protocol/tiers.ts";
+import type { TierName } from "../../protocol/tier-rules.ts";
+import { isTierName, ruledTier, tierNames } from "../../protocol/tier-rules.ts";
+import type { TiersConfig, TierTerms } from "../../protocol/tiers.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import { Lru } from "../log/lru.ts";
 import type { Journal } from "../telemetry/journal.ts";
@@ -126,7 +127,7 @@ export class Tiers {
 
   /** The tier of a user. `claim`: what a credential says, where one is at hand. */
   of(tenantId: TenantId, userId: UserId, claim?: string): Tier {
-    const name = this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? this.ruled(tenantId, userId);
+    const name = this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? ruledTier(this.config, tenantId, userId);
     return this.byName.get(name ?? this.defaultName) ?? defaultTiers[this.defaultName];
   }
 
@@ -137,13 +138,6 @@ export class Tiers {
       this.journal.write("warn", "tier.unknown", { claim, known: tierNames.join(", ") });
     }
     return undefined;
-  }
-
-  private ruled(tenantId: TenantId, userId: UserId): TierName | undefined {
-    const { users = {}, tenants = {} } = this.config;
-    const ofTenant = Object.hasOwn(users, tenantId) ? users[tenantId] : undefined;
-    if (ofTenant !== undefined && Object.hasOwn(ofTenant, userId)) return ofTenant[userId];
-    return Object.hasOwn(tenants, tenantId) ? tenants[tenantId] : undefined;
   }
 }
 

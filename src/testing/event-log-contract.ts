@@ -13,6 +13,7 @@ import { outboxLaws, outboxPersistenceLaws } from "./event-log/outbox-laws.ts";
 import { readLaws } from "./event-log/read-laws.ts";
 import { retirementLaws, retirementPersistenceLaws } from "./event-log/retirement-laws.ts";
 import { runLaws } from "./event-log/run-laws.ts";
+import { tieredRetirementLaws } from "./event-log/tiered-retirement-laws.ts";
 
 export type { Expectation, MadeLog, TestKit } from "./event-log/law.ts";
 
@@ -45,6 +46,7 @@ export function eventLogContract(name: string, make: () => Promise<MadeLog>, opt
     describe("documents", () => documentLaws(book));
     describe("outbox", () => outboxLaws(book));
     describe("retirement", () => retirementLaws(book));
+    describe("retirement by tier", () => tieredRetirementLaws(book));
     describe("compaction", () => compactionLaws(book));
     if (options.persists === true) {
       describe("persistence", () => {

@@ -4,12 +4,16 @@
  * held between the two. What is behind the cut is deleted afterwards, a bounded number of rows at a time.
  */
 import { streamOwner, type Offset, type StreamKey } from "../../../protocol/ids.ts";
-import type { Retire, Retired, RetiredRange } from "../housekeeping.ts";
-import { cutOf, retiredReason, type RunSpan } from "../retire-rules.ts";
+import { type Retire, type Retired, type RetiredRange, tierKind } from "../housekeeping.ts";
+import { cutOf, latestOf, momentOf, retiredReason, type RunSpan } from "../retire-rules.ts";
 import type { Statement } from "./connection.ts";
 
 /** What looking at a stream costs, in deleted rows. */
 const streamCost = 10;
+/** The same of one that is passed over, as its owner's tier keeps what it has. */
+const passedCost = 1;
+/** Streams that are looked at together for one whose moment has come. */
+const pageStreams = 100;
 /** After every time: the streams are through, and rubbish is left. */
 const streamsDone = "~";
 /** Runs that are looked at for one cut. */
@@ -26,6 +30,17 @@ interface Candidate {
   readonly old_upto: Offset;
 }
 
+/** What comes next in a sweep. */
+interface Next {
+  /** Undefined: there is none among those that were looked at. */
+  readonly candidate: Candidate | undefined;
+  /** Behind what was passed over; undefined: the streams are through. */
+  readonly place: Place | undefined;
+  readonly passed: number;
+}
+
+type Place = readonly [time: string, stream: string];
+
 interface Cut {
   readonly range: RetiredRange | undefined;
   /** There is more of this stream that is old. */
@@ -33,13 +48,48 @@ interface Cut {
 }
 
 export function postgresRetirement(schema: string, ask: Ask): (retire: Retire) => Promise<Retired> {
-  async function nextStream(before: string, time: string, stream: string): Promise<Candidate | undefined> {
+  async function nextStream(ask: Retire, place: Place): Promise<Next> {
+    if (ask.tiers !== undefined) return nextByTier(ask, place);
+    const candidate = await nextOlder(ask.before, place);
+    return { candidate, place: candidate && place, passed: 0 };
+  }
+
+  async function nextByTier(retire: Retire, place: Place): Promise<Next> {
+    const rows = await ask<Omit<Candidate, "old_upto"> & { head: Offset; claim: string | null }>({
+      name: `${schema}.retireTiered`,
+      text: `SELECT s.oldest, s.stream, s.first, s.head, d.value AS claim FROM ${schema}.streams s
+        LEFT JOIN ${schema}.documents d ON d.kind = $4 AND d.key = s.stream
+        WHERE s.oldest IS NOT NULL AND s.oldest < $1 AND (s.oldest, s.stream) > ($2, $3)
+        ORDER BY s.oldest, s.stream LIMIT ${pageStreams}`,
+      values: [latestOf(retire), ...place, tierKind],
+    });
+    let passed: Place = place;
+    for (const [at, { oldest, stream, first, head, claim }] of rows.entries()) {
+      const before = momentOf(retire, stream, claim ?? undefined);
+      if (before !== undefined && oldest < before) {
+        const [found] = await ask<Pick<Candidate, "old_upto">>({
+          name: `${schema}.retireUpto`,
+          text: `SELECT ${schema}.old_upto($1, $2, $3, $4) AS old_upto`,
+          values: [stream, first, head, before],
+        });
+        return {
+          candidate: { oldest, stream, first, old_upto: found?.old_upto ?? first - 1 },
+          place: passed,
+          passed: at,
+        };
+      }
+      passed = [oldest, stream];
+    }
+    return { candidate: undefined, place: rows.length < pageStreams ? undefined : passed, passed: rows.length };
+  }
+
+  async function nextOlder(before: string, place: Place): Promise<Candidate | undefined> {
     const [found] = await ask<Candidate>({
       name: `${schema}.retireNext`,
       text: `SELECT s.oldest, s.stream, s.first, ${schema}.old_upto(s.stream, s.first, s.head, $1) AS old_upto
         FROM ${schema}.streams s WHERE s.oldest IS NOT NULL AND s.oldest < $1 AND (s.oldest, s.stream) > ($2, $3)
         ORDER BY s.oldest, s.stream LIMIT 1`,
-      values: [before, time, stream],
+      values: [before, ...place],
     });
     return found;
   }
@@ -104,11 +154,10 @@ export function postgresRetirement(schema: string, ask: Ask): (retire: Retire) =
     const streams: RetiredRange[] = [];
     let [time, stream] = placeOf(after);
     while (left > 0 && time !== streamsDone) {
-      const candidate = await nextStream(before, time, stream);
-      if (candidate === undefined) {
-        time = streamsDone;
-        break;
-      }
+      const { candidate, place, passed } = await nextStream(retire, [time, stream]);
+      [time, stream] = place ?? [streamsDone, ""];
+      left -= passed * passedCost;
+      if (candidate === undefined) continue;
       left -= streamCost;
       const { range, isCutShort } = await retireStream(candidate, retire);
       if (range !== undefined) streams.push(range);
@@ -121,7 +170,7 @@ export function postgresRetirement(schema: string, ask: Ask): (retire: Retire) =
 }
 
 /** The place of the stream that a sweep has behind it. */
-function placeOf(after: string | undefined): [time: string, stream: string] {
+function placeOf(after: string | undefined): Place {
   if (after === undefined) return ["", ""];
   const space = after.indexOf(" ");
   return [after.slice(0, space), after.slice(space + 1)];

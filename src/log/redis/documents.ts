@@ -1,7 +1,9 @@
 /** The documents of the Redis log: all of a kind in one slot, in the order of their keys' bytes. */
+import type { StreamKey } from "../../../protocol/ids.ts";
 import type { DocumentsQuery, PutAnswer, PutDocument, StoredDocument } from "../documents.ts";
+import { tierKind } from "../housekeeping.ts";
 import type { IndexCalls } from "./index-calls.ts";
-import { documentsScript, putScript } from "./index-scripts.ts";
+import { documentsScript, namedScript, putScript } from "./index-scripts.ts";
 
 export async function putDocument(index: IndexCalls, put: PutDocument): Promise<PutAnswer> {
   const { kind, key, value, expected } = put;
@@ -22,4 +24,14 @@ export async function documentsOf(index: IndexCalls, query: DocumentsQuery): Pro
     found.push({ kind, key, value, version: Number(version) });
   }
   return found;
+}
+
+/** Of these streams, the values of the documents that say which tier their owners' credentials named. */
+export async function tierClaims(
+  index: IndexCalls,
+  streams: readonly StreamKey[],
+): Promise<ReadonlyMap<StreamKey, string>> {
+  const values = await index.read(index.keys.documents(tierKind), namedScript, ...streams);
+  const claimed = streams.map((stream, at) => [stream, values[at] ?? ""] as const);
+  return new Map(claimed.filter(([, value]) => value !== ""));
 }

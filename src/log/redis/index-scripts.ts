@@ -113,6 +113,12 @@ redis.call('HSET', p .. 'values', ARGV[1], next .. '\\n' .. ARGV[2])
 redis.call('ZADD', p .. 'names', 0, ARGV[1])
 return {'written', next}`);
 
+/** ARGV: keys. The value of each, "" where there is none. */
+export const namedScript = script(`${begin}
+local out = {}
+for at = 1, #ARGV do out[at] = string.match(redis.call('HGET', p .. 'values', ARGV[at]) or '', '^%d+\\n(.*)$') or '' end
+return out`);
+
 /** ARGV: prefix, where to begin (as ZRANGEBYLEX has it), most. Key, version and value by turns. */
 export const documentsScript = script(`${begin}
 local prefix, out = ARGV[1], {}

@@ -6,8 +6,9 @@ import { type Offset, type StreamKey, streamOwner } from "../../../protocol/ids.
 import { parseTrusted } from "../../../protocol/json.ts";
 import type { DeadLetter, LostRange } from "../dead-letter.ts";
 import type { Retire, Retired, RetiredRange } from "../housekeeping.ts";
-import { cutOf, isNextOf, retiredReason, unackedRange } from "../retire-rules.ts";
+import { cutOf, isNextOf, momentOf, retiredReason, unackedRange } from "../retire-rules.ts";
 import { unavailable } from "./failure.ts";
+import { tierClaims } from "./documents.ts";
 import type { IndexCalls } from "./index-calls.ts";
 import { forgetScript, listedScript, removeScript } from "./index-scripts.ts";
 import type { Letters } from "./letters.ts";
@@ -128,14 +129,18 @@ export class Retirement {
   }
 
   /** `after`: the place of the last stream that the sweep has behind it. */
-  async retire({ before, now, maxEvents, after = "0" }: Retire): Promise<Retired> {
-    await this.#letters.retire(before);
+  async retire(ask: Retire): Promise<Retired> {
+    const { now, maxEvents, after = "0" } = ask;
+    await this.#letters.retire(ask.before);
     const streams: RetiredRange[] = [];
     let events = 0;
     for (let place = after; ; ) {
       const page = await this.#index.read(this.#index.keys.streams, listedScript, place, String(pageStreams));
+      const claims = ask.tiers && (await tierClaims(this.#index, page.filter((_, at) => at % 2 === 0) as StreamKey[]));
       for (let at = 0; at + 1 < page.length; at += 2) {
-        const range = await this.#retireFrom((page[at] ?? "") as StreamKey, before, now, maxEvents);
+        const stream = (page[at] ?? "") as StreamKey;
+        const before = momentOf(ask, stream, claims?.get(stream));
+        const range = before === undefined ? undefined : await this.#retireFrom(stream, before, now, maxEvents);
         if (range !== undefined) {
           streams.push(range);
           events += range.upto + 1 - range.from;
