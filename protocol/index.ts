@@ -13,5 +13,6 @@ export * from "./json.ts";
 export * from "./outbox.ts";
 export * from "./run-view.ts";
 export * from "./server-frame.ts";
+export * from "./tier-rules.ts";
 export * from "./tiers.ts";
 export * from "./webhook.ts";

@@ -42,6 +42,9 @@ type MetaCell = string | number | null | Own | { readonly cuts: Cuts };
 /** When the first event of a chunk was written, out of its meta. */
 export const firstTimeOf = (meta: string): string => meta.slice('["'.length, meta.indexOf('"', '["'.length));
 
+/** Stands in the meta of a chunk with merged deltas, and of no other: such a chunk has fewer events than offsets. */
+export const mergedMark = '{"cuts":';
+
 /** Packs the events from `start` on, as many as one chunk takes. `cuts`: of the merged deltas among them, by index. */
 export function packChunk(
   events: readonly Omit<NewEvent, "key">[],

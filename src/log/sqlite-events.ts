@@ -8,7 +8,7 @@ import type { ReadLimit } from "./event-log.ts";
 import { Lru } from "./lru.ts";
 import { type Cell, putPlaced } from "./sqlite-cells.ts";
 import { checksum } from "./sqlite-checksum.ts";
-import { maxChunkOffsets, type PlacedChunk } from "./chunk.ts";
+import { maxChunkOffsets, mergedMark, type PlacedChunk } from "./chunk.ts";
 
 /** Ids of runs by their number: some 5 MB at most. */
 const maxNames = 50_000;
@@ -90,7 +90,7 @@ export class SqliteEvents {
           lose(start);
           if (next < start) break;
           // Of a chunk that began before the range nobody here knows how much of its data is asked for.
-          room.take(last + 1 - next, start < next ? 0 : chunk.data.length);
+          room.take(eventsIn(chunk, last + 1 - next), start < next ? 0 : chunk.data.length);
           putPlaced(found.cells, chunk);
           next = last + 1;
           if (!room.left) break;
@@ -121,7 +121,8 @@ export class SqliteEvents {
           const endSeq = chunk.firstSeq + (last + 1 - chunk.firstOffset);
           if (endSeq <= fromSeq) continue;
           putPlaced(cells, chunk);
-          room.take(endSeq - Math.max(chunk.firstSeq, fromSeq), chunk.firstSeq < fromSeq ? 0 : chunk.data.length);
+          const offsets = endSeq - Math.max(chunk.firstSeq, fromSeq);
+          room.take(eventsIn(chunk, offsets), chunk.firstSeq < fromSeq ? 0 : chunk.data.length);
           if (!room.left) break;
         }
         break;
@@ -166,6 +167,9 @@ export class SqliteEvents {
     return name;
   }
 }
+
+/** How many events of a chunk are surely among so many of its offsets. */
+const eventsIn = ({ meta }: PlacedChunk, offsets: number): number => (meta.includes(mergedMark) ? 1 : offsets);
 
 /** Where a broken row began: what the index says, unless no chunk is that long. */
 function likelyFirst(first: number, last: number, next: number): number {

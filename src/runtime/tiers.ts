@@ -127,7 +127,8 @@ export class Tiers {
 
   /** The tier of a user. `claim`: what a credential says, where one is at hand. */
   of(tenantId: TenantId, userId: UserId, claim?: string): Tier {
-    const name = this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? ruledTier(this.config, tenantId, userId);
+    const name =
+      this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? ruledTier(this.config, tenantId, userId);
     return this.byName.get(name ?? this.defaultName) ?? defaultTiers[this.defaultName];
   }
 

@@ -20,19 +20,25 @@ import type {
 } from "../event-log.ts";
 import { pageBefore } from "../page-place.ts";
 import { runsPage } from "../runs-page.ts";
+import { mergedMark } from "../chunk.ts";
 import { type ChunkRow, chunkOf, type Lost, maxPageEvents, soundOf } from "./chunk-row.ts";
 import type { Connection, Statement } from "./connection.ts";
 import { type RunRow, recordOf } from "./run-row.ts";
 
 /** The chunks of a range as far as a limit goes: the server counts, so that no more is sent than one chunk too much. */
-const chunksWithin = (schema: string, range: string, events: string, bytes: string, startsBefore: string): string => `
+const chunksWithin = (schema: string, range: string, events: string, bytes: string, startsBefore: string): string => {
+  // Of one that begins before the range a part is asked for; a merged delta is one event, however many offsets it covers.
+  const count = `CASE WHEN ${startsBefore} THEN 0 WHEN e.meta LIKE '%${mergedMark}%' THEN 1
+    ELSE e.last_offset + 1 - e.first_offset END`;
+  return `
 SELECT * FROM (
   SELECT e.first_offset, e.last_offset, e.run_id, e.first_seq, e.meta, e.data, e.crc,
-    sum(e.last_offset + 1 - e.first_offset) OVER w - (e.last_offset + 1 - e.first_offset) AS events_before,
+    sum(${count}) OVER w - ${count} AS events_before,
     sum(CASE WHEN ${startsBefore} THEN 0 ELSE e.units END) OVER w
       - (CASE WHEN ${startsBefore} THEN 0 ELSE e.units END) AS units_before
   FROM ${schema}.events e WHERE ${range} WINDOW w AS (ORDER BY e.last_offset) LIMIT ${events}
 ) c WHERE c.events_before <= ${events} AND c.units_before <= ${bytes}`;
+};
 
 interface PositionRow {
   readonly first: number;

@@ -219,6 +219,27 @@ export function compactionLaws({ law, expect }: LawBook): void {
     }
   });
 
+  law("gives pages as full as they are asked for, behind merged deltas and from within them", async (log) => {
+    await write(log, started(newRun(), [event("begin")]));
+    await write(log, next(1, [delta("a"), delta("b"), delta("c"), delta("d")]));
+    await write(log, next(5, [event("end")], { ended: "completed" }));
+    await write(log, notice(alice, "n1", "n2", "n3"));
+    await compactAll(log);
+    for (const [after, offsets] of [
+      [0, [1, 5, 6, 7, 8, 9]],
+      [3, [5, 6, 7, 8, 9]],
+      [7, [8, 9]],
+    ] as const) {
+      for (let maxEvents = 1; maxEvents <= offsets.length; maxEvents += 1) {
+        const { events } = await log.read(alice, after, { ...wide, maxEvents });
+        expect(events.map(({ offset }) => offset)).toEqual(offsets.slice(0, maxEvents));
+        const ofRun = offsets.filter((offset) => offset <= 6).slice(0, maxEvents);
+        const page = await log.readRun(tenant, run1, after, { ...wide, maxEvents });
+        expect(page.map(({ offset }) => offset)).toEqual(ofRun);
+      }
+    }
+  });
+
   law("retires what was compacted", async (log) => {
     const offset = await tell(log);
     await compactAll(log);
