@@ -304,8 +304,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     edits: [
       edit(
         "src/runtime/run-turns.ts",
-        "      answer = await host.log.append(batch.appendTo(run.record));\n",
-        `      const append = batch.appendTo(run.record);
+        "      answer = await host.log.append(batch.appendTo(run.record, true));\n",
+        `      const append = batch.appendTo(run.record, true);
       answer = await host.log.append(append);
       if (answer.kind === "seq_conflict" && append.run)
         answer = await host.log.append({ ...append, run: { ...append.run, expectedSeq: answer.seq } });\n`,
