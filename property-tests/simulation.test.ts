@@ -14,7 +14,7 @@ import { simulate } from "./simulation/simulate.ts";
 import { parameters } from "./support/parameters.ts";
 
 /** What a fixed block of worlds reaches for sure; the rarest states need a longer search. */
-const blockOfSeeds = 24;
+const blockOfSeeds = 20;
 /** Worlds of several servers take twice as long. */
 const blockOfSeveral = 8;
 const reachedStates = 20;

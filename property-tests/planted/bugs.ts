@@ -112,7 +112,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "seq-ignored",
     foundAt: 168,
     says: "the log takes an append whatever the writer knew of the run",
-    edits: [edit(rules, "target.expectedSeq === run.seq ?", "target.expectedSeq >= 0 ?")],
+    edits: [edit(rules, "if (target.expectedSeq !== run.seq) return", "if (target.expectedSeq < 0) return")],
   },
   {
     name: "ended-ignored",
@@ -120,7 +120,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     says: "the log takes events of a run that is over",
     edits: [
       edit(rules, "if (run.ended !== undefined) return", `if (run.ended === ("never" as never)) return`),
-      edit(rules, "target.expectedSeq === run.seq ?", "target.expectedSeq >= 0 ?"),
+      edit(rules, "if (target.expectedSeq !== run.seq) return", "if (target.expectedSeq < 0) return"),
     ],
   },
   {
@@ -329,7 +329,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "heartbeat-unmarked",
     seenBy: "several",
-    foundAt: 73,
+    foundAt: 82,
     says: "the other nodes do not hear of a heartbeat",
     edits: [edit("src/runtime/run-desk.ts", "    await this.terms.shared?.mark.write();\n", "")],
   },
