@@ -4,6 +4,7 @@
  * sent once or not at all).
  */
 import { InvalidConfig } from "../errors.ts";
+import { type TimeLimit, within } from "./within.ts";
 
 export interface RawConnection {
   sendCommand(words: readonly string[]): Promise<unknown>;
@@ -22,6 +23,45 @@ export interface DialTerms {
   readonly setting: "store" | "spool";
   readonly shown: string;
 }
+
+export interface ConnectionTerms extends TimeLimit {
+  readonly dial: Dial;
+  readonly url: string;
+  readonly resp: 2 | 3;
+}
+
+/** Dials and asks, both within the time. The connection is the asker's when the answer is there, and ended when there is none. */
+export async function askOnNew<Answer>(
+  { dial, url, resp, ...limit }: ConnectionTerms,
+  ask: (connection: RawConnection) => Promise<Answer>,
+): Promise<Answer> {
+  let made: RawConnection | undefined;
+  let isOver = false;
+  try {
+    return await within(limit, async () => {
+      made = await dial(url, resp);
+      if (isOver) made.destroy();
+      return ask(made);
+    });
+  } catch (error) {
+    isOver = true;
+    made?.destroy();
+    throw error;
+  }
+}
+
+/** The same on a connection that ends with the answer. */
+export const askOnce = <Answer>(
+  terms: ConnectionTerms,
+  ask: (connection: RawConnection) => Promise<Answer>,
+): Promise<Answer> =>
+  askOnNew(terms, async (connection) => {
+    try {
+      return await ask(connection);
+    } finally {
+      connection.destroy();
+    }
+  });
 
 /** Loaded when it is configured: who has no Redis needs no package. Fails: `InvalidConfig` without it. */
 export async function redisDialer({ connectMs, setting, shown }: DialTerms): Promise<Dial> {

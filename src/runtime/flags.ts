@@ -19,9 +19,10 @@ import type { AuditAction, AuditLog } from "../auth/audit-log.ts";
 import { FlagsConflict, InvalidInput } from "../errors.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Journal } from "../telemetry/journal.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { FlagUser } from "./flag-rules.ts";
 import { valueUnder } from "./flag-rules.ts";
+import { Polled } from "./polled.ts";
 
 export interface FlagsTerms {
   readonly log: EventLog;
@@ -48,9 +49,6 @@ export const defaultFlags: FlagValues = {
 
 const kind = "flags";
 const key = "current";
-/** Two looks fit into the second within which a change by another process holds here. */
-const pollMs = 400;
-const retryMs = 1_000;
 /** Sets that a rollback can reach. */
 const maxPrevious = 20;
 const maxDocumentChars = 1_048_576;
@@ -76,11 +74,16 @@ export class Flags {
   private rules: FlagsAnswer["flags"];
   private turn: Promise<unknown> = Promise.resolve();
   private isLoaded = false;
-  private look: Deadline | undefined;
+  private readonly polled: Polled;
 
   constructor(terms: FlagsTerms) {
     this.terms = terms;
     this.rules = rulesOf({}, terms.defaults);
+    this.polled = new Polled({
+      ...terms,
+      read: () => this.read(),
+      onFailed: (cause) => terms.journal.write("error", "flags.notRead", { cause }),
+    });
   }
 
   /** Every flag with its rule. */
@@ -104,15 +107,8 @@ export class Flags {
   }
 
   /** Reads what is stored; never rejects. A log that does not answer is asked again, and defaults hold meanwhile. */
-  async load(): Promise<void> {
-    try {
-      await this.inTurn(() => this.refresh());
-    } catch (cause) {
-      this.terms.journal.write("error", "flags.notRead", { cause });
-      return this.lookIn(retryMs);
-    }
-    this.isLoaded = true;
-    if (this.terms.log.isShared) this.lookIn(pollMs);
+  load(): Promise<void> {
+    return this.polled.load();
   }
 
   /**
@@ -163,7 +159,7 @@ export class Flags {
     const put = { kind, key, value: JSON.stringify(kept), expected: this.version };
     const answer = await log.putDocument(put).catch((cause: unknown) => {
       // It may be there.
-      this.lookIn(retryMs);
+      this.polled.soon();
       throw cause;
     });
     if (answer.kind === "version_conflict") throw conflict(answer.version);
@@ -178,9 +174,9 @@ export class Flags {
     return this.get();
   }
 
-  private lookIn(delayMs: number): void {
-    this.look?.cancel();
-    this.look = this.terms.deadlines.after(delayMs, () => void this.load());
+  private async read(): Promise<void> {
+    await this.inTurn(() => this.refresh());
+    this.isLoaded = true;
   }
 
   private async refresh(expected?: number): Promise<void> {

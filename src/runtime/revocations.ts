@@ -7,7 +7,8 @@ import type { Principal } from "../auth/principal.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
-import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { Polled } from "./polled.ts";
 import type { Revocation, RevocationTarget } from "./revocation.ts";
 import { keysOf, refusedBy, targetKey } from "./revocation.ts";
 
@@ -31,9 +32,6 @@ export interface RevocationsTerms {
 const kind = "revoked";
 /** One small document whose version moves with every change: who polls reads no more than this. */
 const mark = { kind: "revocations", key: "mark" } as const;
-/** Two looks fit into the second within which a revocation by another process holds here. */
-const pollMs = 400;
-const retryMs = 1_000;
 const pageSize = 1_000;
 
 export class Revocations {
@@ -41,21 +39,20 @@ export class Revocations {
   private readonly standing = new Map<string, Revocation>();
   private readonly cuts = new Set<Cut>();
   private markVersion = 0;
-  private look: Deadline | undefined;
+  private readonly polled: Polled;
 
   constructor(terms: RevocationsTerms) {
     this.terms = terms;
+    this.polled = new Polled({
+      ...terms,
+      read: () => this.refresh(),
+      onFailed: (cause) => terms.journal.write("error", "revocations.notRead", { cause }),
+    });
   }
 
   /** Reads what is stored; never rejects. A log that does not answer is asked again. */
-  async load(): Promise<void> {
-    try {
-      await this.refresh();
-    } catch (cause) {
-      this.terms.journal.write("error", "revocations.notRead", { cause });
-      return this.lookIn(retryMs);
-    }
-    if (this.terms.log.isShared) this.lookIn(pollMs);
+  load(): Promise<void> {
+    return this.polled.load();
   }
 
   /** Whether somebody with a good credential is to be sent away all the same. */
@@ -144,10 +141,5 @@ export class Revocations {
     this.standing.clear();
     for (const [key, revocation] of stored) this.standing.set(key, revocation);
     for (const [, revocation] of fresh) await this.cut(revocation);
-  }
-
-  private lookIn(delayMs: number): void {
-    this.look?.cancel();
-    this.look = this.terms.deadlines.after(delayMs, () => void this.load());
   }
 }

@@ -5,6 +5,7 @@
 import { LogUnavailable } from "../errors.ts";
 import { logRetryAfterMs } from "../log/closed.ts";
 import type { Clock } from "../platform/clock.ts";
+import { within } from "../platform/within.ts";
 
 const answerMs = 1_000;
 const silenceMs = 1_000;
@@ -20,15 +21,11 @@ export class LogReader {
   /** Fails: `LogUnavailable`, whatever the log said. */
   async ask<Value>(question: () => Promise<Value>): Promise<Value> {
     if (this.#clock.mono() < this.#silentUntilMono) throw silent();
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(answerMs, () => reject(silent()));
     try {
-      return await Promise.race([question(), late]);
+      return await within({ clock: this.#clock, ms: answerMs, late: silent }, question);
     } catch (cause) {
       this.#silentUntilMono = this.#clock.mono() + silenceMs;
       throw silent(cause);
-    } finally {
-      cancel();
     }
   }
 }

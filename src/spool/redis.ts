@@ -6,6 +6,7 @@
 import { LogUnavailable } from "../errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type RawConnection, redisDialer } from "../platform/redis-dialer.ts";
+import { within } from "../platform/within.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import { appendScript, removeScript, takeScript } from "./redis-scripts.ts";
 import { type Spool, SpoolLost } from "./spool.ts";
@@ -64,9 +65,9 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
   async function ask(words: readonly string[]): Promise<unknown> {
     if (isClosed) throw new Error("the spool is closed");
     try {
-      return await within(clock, isOpening ? Math.max(openMs, callMs) : callMs, async () =>
-        (await connected()).sendCommand(words),
-      );
+      const ms = isOpening ? Math.max(openMs, callMs) : callMs;
+      const late = () => new Error(`no answer within ${ms} ms`);
+      return await within({ clock, ms, late }, async () => (await connected()).sendCommand(words));
     } catch (error) {
       drop();
       throw error;
@@ -175,14 +176,3 @@ export async function openRedisSpool({ url, name, clock, journal, ...options }: 
 
 /** Without what the address may hold: a name and a password. */
 const shown = (url: string): string => `${url.split(":", 1)[0] ?? ""}:…`;
-
-/** What comes later than `ms` counts as never. */
-async function within<Value>(clock: Clock, ms: number, work: () => Promise<Value>): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const cancel = clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
-  try {
-    return await Promise.race([work(), late]);
-  } finally {
-    cancel();
-  }
-}

@@ -6,6 +6,7 @@
 import type { Offset, StreamKey } from "../../../protocol/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Bell } from "../event-log.ts";
+import { following } from "../following.ts";
 import type { Connection } from "./connection.ts";
 import { channelOf, shardOf } from "./shards.ts";
 
@@ -27,7 +28,7 @@ export interface BellLine {
 }
 
 interface Followed {
-  holders: number;
+  count: number;
   /** The newest that was rung. */
   head: Offset;
 }
@@ -154,11 +155,8 @@ export function bellLine({ schema, node, dial, ring, clock, pollMs }: BellLineTe
   }
 
   function unfollow(stream: StreamKey): void {
-    const known = followed.get(stream);
-    if (known === undefined) return;
-    known.holders -= 1;
-    if (known.holders > 0) return;
-    followed.delete(stream);
+    // The log is closed.
+    if (!followed.delete(stream)) return;
     const shard = shardOf(stream);
     const left = (shards.get(shard) ?? 1) - 1;
     if (left > 0) return void shards.set(shard, left);
@@ -169,25 +167,14 @@ export function bellLine({ schema, node, dial, ring, clock, pollMs }: BellLineTe
 
   return {
     follow: async (stream) => {
-      const known = followed.get(stream) ?? { holders: 0, head: 0 };
-      known.holders += 1;
-      if (known.holders === 1) {
+      const known = followed.get(stream) ?? { count: 0, head: 0 };
+      if (known.count === 0) {
         followed.set(stream, known);
         const shard = shardOf(stream);
         shards.set(shard, (shards.get(shard) ?? 0) + 1);
       }
-      let isFollowing = true;
-      const stop = (): void => {
-        if (isFollowing) unfollow(stream);
-        isFollowing = false;
-      };
-      try {
-        await listen(await open(), shardOf(stream));
-        return stop;
-      } catch (cause) {
-        stop();
-        throw cause;
-      }
+      const join = async () => listen(await open(), shardOf(stream));
+      return following(known, join, () => unfollow(stream));
     },
     advanced: (stream, head) => {
       const known = followed.get(stream);

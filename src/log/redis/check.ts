@@ -1,6 +1,6 @@
 /** What an operator should know of a Redis server before events are entrusted to it: for `runcast doctor`, and for who asks from a program. Writes nothing. */
 import { systemClock } from "../../platform/clock.ts";
-import { type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
+import { askOnce, type Dial, type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
 import { failureOf, unavailable } from "./failure.ts";
 import { minMajor, type ServerFacts, serverFacts } from "./identity.ts";
 import { keysOf } from "./keys.ts";
@@ -63,18 +63,14 @@ export async function planRedisMigrations(url: string): Promise<MigrationPlan> {
 
 async function onServer<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
   const terms = redisTerms({ url });
-  const dial = await redisDialer({ ...terms, setting: "store", shown: shownUrl(url) });
-  const connection = await dial(terms.url, 2).catch((error: unknown) => {
-    throw failureOf(error);
-  });
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const cancel = systemClock.after(terms.connectMs, () => reject(unavailable("the Redis server does not answer")));
-  try {
-    return await Promise.race([ask(connection), late]);
-  } finally {
-    cancel();
-    connection.destroy();
-  }
+  const { url: address, connectMs: ms } = terms;
+  const dialer = await redisDialer({ ...terms, setting: "store", shown: shownUrl(url) });
+  const dial: Dial = (...how) =>
+    dialer(...how).catch((error: unknown) => {
+      throw failureOf(error);
+    });
+  const late = () => unavailable("the Redis server does not answer");
+  return askOnce({ dial, url: address, resp: 2, clock: systemClock, ms, late }, ask);
 }
 
 const silent = (url: string, error: unknown): RedisFinding => ({

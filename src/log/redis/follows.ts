@@ -7,6 +7,7 @@ import { type Epoch, type Offset, type StreamKey } from "../../../protocol/ids.t
 import type { Clock } from "../../platform/clock.ts";
 import type { Bells } from "../bells.ts";
 import type { Position } from "../event-log.ts";
+import { following } from "../following.ts";
 import { failureOf, Moved } from "./failure.ts";
 import { epochOf } from "./identity.ts";
 import type { Line } from "./line.ts";
@@ -55,20 +56,8 @@ export class Follows {
 
   async follow(stream: StreamKey): Promise<() => void> {
     const followed = this.#followed.get(stream) ?? this.#newFollowed(stream);
-    followed.count += 1;
-    let isDone = false;
-    const unfollow = (): void => {
-      if (isDone) return;
-      isDone = true;
-      this.#leave(stream, followed);
-    };
-    try {
-      await this.#subscribed(await this.#line(stream), stream, followed);
-    } catch (error) {
-      unfollow();
-      throw error;
-    }
-    return unfollow;
+    const join = async () => this.#subscribed(await this.#line(stream), stream, followed);
+    return following(followed, join, () => this.#leaveStanding(stream, followed));
   }
 
   close(): void {
@@ -83,11 +72,6 @@ export class Follows {
     const followed = { count: 0, epoch: undefined, head: 0, hear, line: undefined, standing: Promise.resolve() };
     this.#followed.set(stream, followed);
     return followed;
-  }
-
-  #leave(stream: StreamKey, followed: Followed): void {
-    followed.count -= 1;
-    if (followed.count === 0) this.#leaveStanding(stream, followed);
   }
 
   /** When its ear is put and nobody has come back meanwhile: a channel that is left and entered at once may stay mute. */

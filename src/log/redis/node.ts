@@ -5,7 +5,7 @@
 import { InvalidConfig, LogUnavailable } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { logClosed } from "../closed.ts";
-import type { Dial, RawConnection } from "../../platform/redis-dialer.ts";
+import { askOnNew, type Dial, type RawConnection } from "../../platform/redis-dialer.ts";
 import { failureOf, unavailable } from "./failure.ts";
 import { assertUsable, type ServerFacts, serverFacts } from "./identity.ts";
 import { Line } from "./line.ts";
@@ -95,26 +95,15 @@ export class Node {
 
   async #open(role: Role): Promise<Line> {
     const { clock, callMs, connectMs, maxWaitingBytes, dial } = this.#terms;
-    let raw: RawConnection | undefined;
-    let isLate = false;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const cancel = clock.after(connectMs, () => {
-      isLate = true;
-      reject(unavailable(`${shownUrl(this.url)} does not answer`));
-    });
+    const late = () => unavailable(`${shownUrl(this.url)} does not answer`);
+    const terms = { dial, url: this.url, resp: role === "hear" ? 3 : 2, clock, ms: connectMs, late } as const;
     try {
-      const dialed = dial(this.url, role === "hear" ? 3 : 2);
-      dialed.then(
-        (made) => {
-          if (isLate) made.destroy();
-        },
-        () => {},
-      );
-      const connection = await Promise.race([dialed, late]);
-      raw = connection;
-      const { facts, history } = await Promise.race([this.#settle(connection), late]);
-      // Bells need no scripts.
-      if (role !== "hear") await Promise.race([load(connection), late]);
+      const { connection, facts, history } = await askOnNew(terms, async (made) => {
+        const settled = await this.#settle(made);
+        // Bells need no scripts.
+        if (role !== "hear") await load(made);
+        return { connection: made, ...settled };
+      });
       const line = new Line(connection, history, { clock, callMs, maxBytes: maxWaitingBytes });
       if (this.#isClosed) {
         line.close();
@@ -124,11 +113,8 @@ export class Node {
       this.#lines.set(role, line);
       return line;
     } catch (error) {
-      raw?.destroy();
       if (error instanceof InvalidConfig || error instanceof LogUnavailable) throw error;
       throw failureOf(error);
-    } finally {
-      cancel();
     }
   }
 

@@ -8,14 +8,15 @@ import { systemClock } from "../../platform/clock.ts";
 import { bells } from "../bells.ts";
 import { logClosed } from "../closed.ts";
 import { newEpoch } from "../epoch.ts";
-import type { EventLog, KnownKey, LedgerCount, SavedCursor } from "../event-log.ts";
+import type { EventLog, KnownKey, SavedCursor } from "../event-log.ts";
 import { runKey } from "../../../protocol/ids.ts";
 import { Appends, knownKey } from "./appends.ts";
 import { Compaction } from "./compaction.ts";
 import { documentsOf, putDocument } from "./documents.ts";
 import { Follows } from "./follows.ts";
 import { IndexCalls } from "./index-calls.ts";
-import { addScript, listedScript } from "./index-scripts.ts";
+import { addScript } from "./index-scripts.ts";
+import { ledgerOf } from "./ledger.ts";
 import { Letters } from "./letters.ts";
 import { Losses } from "./losses.ts";
 import { Outbox } from "./outbox.ts";
@@ -25,12 +26,11 @@ import { Retirement } from "./retirement.ts";
 import { Runs } from "./runs.ts";
 import { Servers } from "./servers.ts";
 import { StreamCalls } from "./stream-calls.ts";
-import { cursorScript, cursorsScript, keysScript, ledgerScript } from "./stream-scripts.ts";
+import { cursorScript, cursorsScript, keysScript } from "./stream-scripts.ts";
 import { type RedisLogOptions, redisTerms } from "./terms.ts";
 import { Turns } from "./turns.ts";
 
 const defaultMaxWaitingBytes = 64 * 2 ** 20;
-const listedStreams = 256;
 
 /**
  * Opens the store on a Redis server (≥ 7), or makes it.
@@ -95,34 +95,6 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     );
   }
 
-  async function ledger(only: StreamKey | undefined): Promise<LedgerCount> {
-    const total = { accepted: 0, acked: 0, stored: 0, deadLettered: 0 };
-    const count = async (stream: StreamKey): Promise<void> => {
-      for (let after = "0", isFirst = true; isFirst || after !== ""; isFirst = false) {
-        const { words } = await streams.read(stream, ledgerScript, after);
-        const [accepted = 0, ackedBefore = 0, dead = 0, seen = 0, stored = 0] = words.slice(1).map(Number);
-        if (isFirst) total.accepted += accepted;
-        if (isFirst) total.acked += ackedBefore;
-        if (isFirst) total.deadLettered += dead;
-        total.acked += seen;
-        total.stored += stored;
-        after = words[6] ?? "";
-      }
-    };
-    if (only !== undefined) await count(only);
-    for (let place: string | undefined = only === undefined ? "0" : undefined; place !== undefined; ) {
-      const page: readonly string[] = await index.read(
-        servers.keys.streams,
-        listedScript,
-        place,
-        String(listedStreams),
-      );
-      await Promise.all(page.filter((_, at) => at % 2 === 0).map((stream) => count(stream as StreamKey)));
-      place = page.at(-1);
-    }
-    return total;
-  }
-
   async function knownKeys(
     owner: Parameters<EventLog["knownKeys"]>[0],
     names: readonly string[],
@@ -166,7 +138,7 @@ export async function openRedisLog(options: RedisLogOptions): Promise<EventLog> 
     claim: (tenantId, runId) => open(() => runs.claim(tenantId, runId)),
     saveCursors: (cursors) => open(() => saveCursors(cursors)),
     cursor: (stream, device) => open(async () => Number((await streams.read(stream, cursorScript, device)).words[1])),
-    ledger: (stream) => open(() => ledger(stream)),
+    ledger: (stream) => open(() => ledgerOf(index, streams, stream)),
     quarantine: (entry) => open(() => letters.quarantine(entry)),
     deadLetters: (query) => open(() => letters.page(query)),
     putDocument: (put) => open(() => putDocument(index, put)),

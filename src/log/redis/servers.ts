@@ -6,7 +6,7 @@
 import { InvalidConfig, LogUnavailable } from "../../errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { logClosed } from "../closed.ts";
-import { type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
+import { askOnce, type RawConnection, redisDialer } from "../../platform/redis-dialer.ts";
 import { failureOf, Moved, unavailable } from "./failure.ts";
 import { type ServerFacts, serverFacts, settle } from "./identity.ts";
 import { keysOf, type Keys } from "./keys.ts";
@@ -208,26 +208,10 @@ export class Servers {
   }
 
   /** On a connection of its own, within the time of one. */
-  async #once<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
+  #once<Answer>(url: string, ask: (connection: RawConnection) => Promise<Answer>): Promise<Answer> {
     const { dial, clock, connectMs } = this.#nodeTerms;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    let made: RawConnection | undefined;
-    let isLate = false;
-    const cancel = clock.after(connectMs, () => {
-      isLate = true;
-      reject(unavailable("the Redis server does not answer"));
-    });
-    const dialed = dial(url, 2).then((connection) => {
-      made = connection;
-      if (isLate) connection.destroy();
-      return connection;
-    });
-    try {
-      return await Promise.race([dialed.then(ask), late]);
-    } finally {
-      cancel();
-      made?.destroy();
-    }
+    const late = () => unavailable("the Redis server does not answer");
+    return askOnce({ dial, url, resp: 2, clock, ms: connectMs, late }, ask);
   }
 
   async #settle(node: Node, own: RawConnection, facts: ServerFacts): Promise<string> {

@@ -274,23 +274,3 @@ return out`);
 /** ARGV[3]: device. */
 export const cursorScript = script(`${prelude}
 return {'cursor', redis.call('HGET', p .. 'cur', ARGV[3]) or '0'}`);
-
-/** ARGV[3]: the offset to go on after. Counts what is there and not lost; answers with where it stopped, "" at the end. */
-export const ledgerScript = script(`${prelude}${walk}
-local stored, seen, count = 0, 0, 0
-local died = redis.call('ZCARD', p .. 'lost')
-local function lost(from, upto)
-  return died == 0 and 0 or redis.call('ZCOUNT', p .. 'lost', int(from), int(upto))
-end
-local next = walker(math.max(tonumber(ARGV[3]), first - 1), 256)
-while true do
-  local offset, cover = next()
-  if not offset or offset > head then return {'ledger', int(head), int(first - 1 - dead), int(dead + died), int(seen), int(stored), ''} end
-  local before = offset - cover
-  local ackedOfThem = math.min(math.max(acked - before, 0), cover)
-  seen = seen + ackedOfThem - lost(before + 1, before + ackedOfThem)
-  stored, count = stored + cover - ackedOfThem - lost(before + ackedOfThem + 1, offset), count + 1
-  if count == 4096 then
-    return {'ledger', int(head), int(first - 1 - dead), int(dead + died), int(seen), int(stored), int(offset)}
-  end
-end`);
