@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import * as Effect from "effect/Effect";
 import { InvalidConfig } from "../errors.ts";
 import type { ChainEnd } from "./audit-chain.ts";
@@ -73,8 +73,11 @@ async function lock(file: string): Promise<() => void> {
   }
 }
 
-async function takeUp(options: AuditFileOptions): Promise<AuditFile> {
-  const { file, key, alerts } = options;
+async function takeUp({ file: name, ...rest }: AuditFileOptions): Promise<AuditFile> {
+  // In a folder that is gone Node would look for a relative path's parent for ever, when a new file is begun.
+  const file = resolve(name);
+  const options = { ...rest, file };
+  const { key, alerts } = options;
   mkdirSync(dirname(file), { recursive: true });
   const release = await lock(file);
   try {

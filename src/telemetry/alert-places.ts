@@ -1,14 +1,18 @@
 /** Two places for the alert board's word: a file of its own, and a document of the log. */
 import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { EventLog } from "../log/event-log.ts";
 import type { AlertPlace } from "./alert-keep.ts";
 
 const kind = "alerts";
 const key = "board";
 
-/** The old text or the new one, whatever dies meanwhile. */
-export function alertFile(path: string): AlertPlace {
+/**
+ * The old text or the new one, whatever dies meanwhile. The place is that of now, whatever folder the process is in later:
+ * in one that is gone Node would look for a relative path's parent for ever.
+ */
+export function alertFile(name: string): AlertPlace {
+  const path = resolve(name);
   return {
     read: async () => {
       try {

@@ -1,11 +1,14 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { memoryLog } from "../../src/log/memory.ts";
 import { alertDocument, alertFile } from "../../src/telemetry/alert-places.ts";
 import { alert, folder, memoryPlace, openDesk, shown, TestSink } from "./support/alert-desk.ts";
 
 const minuteMs = 60_000;
+const childMs = 15_000;
 
 describe("the alert board", () => {
   it("tells an alert once when it begins and once when it is over", async () => {
@@ -260,5 +263,22 @@ describe("the file of the alert board", () => {
     expect(await place.read()).toBe("two");
     await place.write("three");
     expect(readFileSync(path, "utf8")).toBe("three");
+  });
+
+  it("is written where it was meant to be, also when the folder of the process is gone", async () => {
+    using there = folder();
+    const program = `
+      import { rmdirSync } from "node:fs";
+      const { alertFile } = await import(${JSON.stringify(new URL("../../src/telemetry/alert-places.ts", import.meta.url))});
+      const place = alertFile("deep/alerts");
+      rmdirSync(process.cwd());
+      await place.write("said");`;
+    const gone = join(there.path, "gone");
+    mkdirSync(gone);
+    await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], {
+      cwd: gone,
+      timeout: childMs,
+    });
+    expect(readFileSync(join(gone, "deep/alerts"), "utf8")).toBe("said");
   });
 });
