@@ -26,8 +26,8 @@ const apiKeySetting = [
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const mainFile = join(root, "dist/src/cli/main.js");
-/** On a machine with other work. */
-const startTimeoutMs = 30_000;
+/** Of several at once, on a machine with other work. */
+const startTimeoutMs = 60_000;
 const exitTimeoutMs = 15_000;
 /** Below the ports that the kernel gives to outgoing connections: nobody takes it while the server is down. */
 const firstStablePort = 20_000;

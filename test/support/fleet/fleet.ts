@@ -57,13 +57,13 @@ export class Fleet implements AsyncDisposable {
   static async start(kind: StoreKind, { nodes: count, random, replica, env = {} }: FleetOptions): Promise<Fleet> {
     const store = await openStore(kind, replica);
     try {
-      const start = async (at: number): Promise<FleetNode> => {
+      const nodes: FleetNode[] = [];
+      for (let at = 0; at < count; at += 1) {
         const relay = await TcpProxy.listen(() => store.address());
         const own = typeof env === "function" ? env(at) : env;
         const server = await BuiltServer.start({ env: { ...settings(store.urlThrough(relay)), ...own } });
-        return new FleetNode(`node-${at}`, server, relay);
-      };
-      const nodes = await Promise.all(Array.from({ length: count }, (_, at) => start(at)));
+        nodes.push(new FleetNode(`node-${at}`, server, relay));
+      }
       const fleet: Fleet = new Fleet(store, nodes, random, await TcpProxy.listen(() => fleet.anyUrl()));
       return fleet;
     } catch (cause) {

@@ -5,6 +5,7 @@ import { createRuncast } from "../../../../src/index.ts";
 import type { TestSocket } from "../../../gateway/support/socket.ts";
 import { hello, openSocket } from "../../../gateway/support/socket.ts";
 import { apiKeys, jwtSecret, userToken } from "../../../support/built-server.ts";
+import type { Started } from "../../../support/fleet/calls.ts";
 import { ask, eventsOf, say, startRun, word, wordsOf } from "../../../support/fleet/calls.ts";
 import type { FleetNode } from "../../../support/fleet/fleet.ts";
 import { Fleet } from "../../../support/fleet/fleet.ts";
@@ -249,9 +250,11 @@ export function acrossOn(kind: StoreKind): void {
       timeout: patienceMs,
     }, async () => {
       const whole = ["agent_started", "tool_executing", "tool_completed", "agent_interrupted"];
+      const all: Started[] = [];
+      let living = [...fleet.nodes];
       for (let sweep = 0; sweep < sweeps; sweep += 1) {
-        const dying = fleet.node(sweep % fleet.nodes.length);
-        const others = fleet.nodes.filter((node) => node !== dying);
+        const dying = living[0] ?? fleet.node(0);
+        const sweepers = fleet.nodes.filter((node) => node !== dying);
         const runs = await Promise.all(
           Array.from({ length: orphansPerSweep }, (_, at) =>
             startRun(dying, { userId: `orphan-${at}`, leaseMs: shortLeaseMs }),
@@ -259,18 +262,20 @@ export function acrossOn(kind: StoreKind): void {
         );
         for (const run of runs)
           await say(dying, run, { type: "tool_executing", data: { toolCallId: "c", toolName: "t" } });
-        await fleet.kill9(dying);
-        // A node sweeps when it starts: so they do it at the same moment.
-        for (const node of others) await fleet.kill9(node);
-        await Promise.all(others.map((node) => fleet.startAgain(node)));
+        // A node sweeps when it starts: so two do it at the same moment. The one that died stays away meanwhile.
+        for (const node of living) await fleet.kill9(node);
+        await Promise.all(sweepers.map((node) => fleet.startAgain(node)));
         for (const run of runs)
           await until(
             `${run.runId} has an end`,
             async () => (await typesOf(fleet.anyNode(), run)).length >= whole.length,
           );
-        await fleet.startAgain(dying);
-        for (const run of runs) for (const node of fleet.nodes) expect(await typesOf(node, run)).toEqual(whole);
+        all.push(...runs);
+        for (const run of all) for (const node of sweepers) expect(await typesOf(node, run)).toEqual(whole);
+        living = sweepers;
       }
+      for (const node of fleet.nodes) if (!node.isIn) await fleet.startAgain(node);
+      for (const run of all) for (const node of fleet.nodes) expect(await typesOf(node, run)).toEqual(whole);
     });
 
     it("two nodes end one run once when both are asked at the same moment", { timeout: patienceMs }, async () => {
