@@ -38,7 +38,7 @@ export class Desks {
     this.log = terms.settings.log;
     this.onInterrupted = onInterrupted;
     this.marks = new LeaseMarks(this.log);
-    if (this.log.isShared) this.followed = new FollowedRuns(this.log);
+    if (this.log.isShared) this.followed = new FollowedRuns(this.log, terms.deadlines);
     this.family = new Family({
       log: this.log,
       journal: terms.settings.journal,

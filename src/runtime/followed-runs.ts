@@ -4,14 +4,20 @@
  */
 import type { StreamKey } from "../../protocol/ids.ts";
 import type { EventLog } from "../log/event-log.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { LiveRun } from "./live-run.ts";
+
+/** A runner that has just begun speaks at once, as a rule: what is written under its expected seq needs no look. */
+const firstLookMs = 100;
 
 export class FollowedRuns {
   private readonly log: Pick<EventLog, "follow">;
+  private readonly deadlines: Deadlines;
   private readonly ofStream = new Map<StreamKey, Set<LiveRun>>();
 
-  constructor(log: Pick<EventLog, "follow" | "watch">) {
+  constructor(log: Pick<EventLog, "follow" | "watch">, deadlines: Deadlines) {
     this.log = log;
+    this.deadlines = deadlines;
     log.watch(({ stream, events }) => {
       // With its events it is from here.
       if (events === undefined) this.rang(stream);
@@ -26,12 +32,18 @@ export class FollowedRuns {
     let isOver = false;
     // A log that does not answer now has the run's next pulse look.
     const line = this.log.follow?.(stream).catch(() => undefined);
+    let firstLook: Deadline | undefined;
     void line?.then(() => {
-      if (!isOver) this.look(run);
+      if (isOver) return;
+      run.unproven = {};
+      firstLook = this.deadlines.after(firstLookMs, () => {
+        if (run.unproven !== undefined) this.look(run);
+      });
     });
     return () => {
       if (isOver) return;
       isOver = true;
+      firstLook?.cancel();
       mine.delete(run);
       if (mine.size === 0 && this.ofStream.get(stream) === mine) this.ofStream.delete(stream);
       void line?.then((stop) => stop?.());

@@ -42,6 +42,8 @@ export class RunPicture {
   leans = false;
   /** Of its stream, when this picture was drawn or last confirmed, where other processes write, too. */
   epoch: Epoch | undefined;
+  /** Others may have written to it unheard; gone once a word that is said from then on is written where it was expected. */
+  unproven: object | undefined;
   /** Where it stood before a write of unknown outcome. */
   basis: Basis | undefined;
   /** Events of it that other processes wrote while this one had it. */

@@ -172,6 +172,7 @@ export class RunTurns {
   /** False: nothing was written, for the log has another picture of the run. */
   private async write(batch: Batch, stand: Stand): Promise<boolean> {
     const { run, host } = this;
+    const { unproven } = run;
     let answer: Appended;
     try {
       answer = await host.log.append(batch.appendTo(run.record, true));
@@ -187,6 +188,7 @@ export class RunTurns {
       run.goBack(stand, batch);
       return false;
     }
+    if (run.unproven === unproven) run.unproven = undefined;
     run.committed(batch, answer);
     // The log has lost what this picture was drawn from, and more: a desk that is built anew sees what is there.
     if ((run.epoch ??= answer.epoch) !== answer.epoch && !run.isOver) run.breakDown({ kind: "no_run" });

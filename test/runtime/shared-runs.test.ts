@@ -292,6 +292,29 @@ describe("an embedded runner on one of several nodes", () => {
     expect(run.state).toBe("cancelled");
   });
 
+  it("asks the log for nothing of others when it speaks at once, and soon when it does not", async () => {
+    const { nodes, clock } = await nodesUnderTest();
+    const [first] = nodes;
+    let looks = 0;
+    const { run: find } = first.faults;
+    Object.assign(first.faults, {
+      run: (...asked: Parameters<typeof find>) => {
+        looks += 1;
+        return find(...asked);
+      },
+    });
+    const speaking = await embedIn(first, "speaks");
+    await first.settle();
+    await speaking.thinking();
+    await clock.advance(200);
+    await first.settle();
+    expect(looks).toBe(0);
+    await embedIn(first, "listens");
+    await clock.advance(200);
+    await first.settle();
+    expect(looks).toBe(1);
+  });
+
   it("hears it within a third of its lease though every bell is lost", async () => {
     const { nodes, clock } = await nodesUnderTest({ leaseMs: 9_000 }, { line: () => {} });
     const [first, second] = nodes;

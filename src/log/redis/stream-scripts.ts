@@ -67,12 +67,17 @@ if not epoch then
   if isListed ~= '1' then return {'unlisted'} end
   redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'first', '1', 'acked', '0', 'dead', '0')
 end
-local firstOffset = head + 1
-for _, event in ipairs(events) do
+local firstOffset, stream, offsets = head + 1, p .. 'x', {}
+for n, event in ipairs(events) do
   head, seq = head + 1, seq + 1
   local offset = int(head)
-  redis.call('XADD', p .. 'x', offset .. '-0', 'o', offset, 't', event.time, 'e', event.text)
-  if mode ~= 'n' then redis.call('RPUSH', p .. 'o:' .. run, offset) end
+  redis.call('XADD', stream, offset .. '-0', 'o', offset, 't', event.time, 'e', event.text)
+  offsets[#offsets + 1] = offset
+  -- Together, as many as fit onto the stack.
+  if mode ~= 'n' and (#offsets == 1000 or n == #events) then
+    redis.call('RPUSH', p .. 'o:' .. run, unpack(offsets))
+    offsets = {}
+  end
   if event.key then
     redis.call('HSET', keys, event.key, (mode == 'n' and '0' or int(seq)) .. ':' .. offset .. ':' .. event.digest)
     if mode == 'n' then redis.call('ZADD', p .. 'kz', offset, event.key) end
