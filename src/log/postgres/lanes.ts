@@ -82,9 +82,17 @@ export function lanesOf(count: number, send: (group: readonly Sent[]) => Promise
     },
     claim: ({ tenantId, runId }, settle, fail) => {
       const name = runKey(tenantId, runId);
-      const stream = streams.get(name);
-      const operation: Claim = { tenantId, runId, stream };
-      laneOf(stream ?? name).add({ operation, settle, fail, bytes: overheadBytes, after: undefined });
+      const ask = (stream: StreamKey | undefined): void => {
+        const operation: Claim = { tenantId, runId, stream };
+        const answered = (answer: Answer): void => {
+          if (answer !== undefined || stream === undefined) return settle(answer);
+          // An append may have named it in a stream that it is not in.
+          if (streams.get(name) === stream) streams.delete(name);
+          ask(undefined);
+        };
+        laneOf(stream ?? name).add({ operation, settle: answered, fail, bytes: overheadBytes, after: undefined });
+      };
+      ask(streams.get(name));
     },
     idle: async () => void (await Promise.all(lanes.map((lane) => lane.idle()))),
   };

@@ -158,6 +158,14 @@ export function appendLaws({ law, expect }: LawBook): void {
     expect(after).toEqual({ kind: "fenced", fence: 2 });
   });
 
+  law("finds a run to claim where it is, whatever stream an append has named for it", async (log) => {
+    await write(log, started(newRun()));
+    expect(await log.append({ ...next(1, [event("x")]), stream: bob })).toEqual({ kind: "no_run" });
+    expect(await log.claim(tenant, run1)).toEqual({ fence: 2, seq: 1 });
+    expect(await log.append(started(newRun(run1, bob)))).toMatchObject({ kind: "run_exists" });
+    expect(await log.claim(tenant, run1)).toEqual({ fence: 3, seq: 1 });
+  });
+
   law("writes nothing after the end of a run", async (log) => {
     await write(log, started(newRun()));
     await write(log, ending(1, "failed"));
