@@ -66,7 +66,7 @@ describe("a simulated world", () => {
       fc.asyncProperty(scripts, async (script) => {
         expect(firstOf(await simulate(script))).toBeUndefined();
       }),
-      parameters(60),
+      parameters(30),
     );
   });
 });

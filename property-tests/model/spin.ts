@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 const source = fileURLToPath(new URL("./stream.pml", import.meta.url));
 /** Longer than any walk; the search says so if it is not. */
 const maxDepth = 500_000;
+/** Of the table of states: for a million of them. */
+const hashBits = 20;
 const maxWalkSteps = 100_000;
 
 export interface Search {
@@ -36,13 +38,15 @@ function inFolder<Answer>(work: (folder: string) => Answer): Answer {
   }
 }
 
-/** Every state that the model can reach. `switches`: as in `EVENTS=4` or the name of a planted bug. */
-export function search(switches: readonly string[] = []): Search {
+/**
+ * Every state that the model can reach. `switches`: as in `EVENTS=4` or the name of a planted bug; `isLarge`: searching takes
+ * longer than compiling.
+ */
+export function search(switches: readonly string[] = [], isLarge = false): Search {
   return inFolder((folder) => {
     run(folder, "spin", "-a", ...switches.map((each) => `-D${each}`), "stream.pml");
-    // Unoptimised: compiling takes longer than searching.
-    run(folder, "gcc", "-w", "-O0", "-DSAFETY", "-o", "pan", "pan.c");
-    const said = run(folder, join(folder, "pan"), `-m${maxDepth}`);
+    run(folder, "gcc", "-w", isLarge ? "-Og" : "-O0", "-DSAFETY", "-DNOFAIR", "-o", "pan", "pan.c");
+    const said = run(folder, join(folder, "pan"), `-m${maxDepth}`, `-w${hashBits}`);
     if (said.includes("max search depth too small")) throw new Error("the search was cut short");
     const states = Number(/(\d+) states, stored/.exec(said)?.[1]);
     const errors = Number(/errors: (\d+)/.exec(said)?.[1]);

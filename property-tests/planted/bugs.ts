@@ -94,6 +94,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "silent-retention",
+    foundAt: 20,
     says: "what retention has taken is not declared to who comes back",
     edits: [
       edit(resume, "if (after >= first - 1) return undefined;", "if (after >= 0 || first < 0) return undefined;"),
@@ -204,7 +205,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "whole-of-a-merged",
-    foundAt: 130,
+    foundAt: 323,
     says: "who comes back from inside a compacted delta gets all of its text again",
     edits: [
       edit(

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Program } from "./program.ts";
 import { program } from "./program.ts";
 
@@ -33,8 +33,9 @@ interface Served {
   readonly key: string;
 }
 
-async function serve(...args: string[]): Promise<Served> {
-  const server = start(["serve", "--port", "0", ...args]);
+const serve = (...args: readonly string[]): Promise<Served> => listening(start(["serve", "--port", "0", ...args]));
+
+async function listening(server: Program): Promise<Served> {
   const [, url = ""] = await server.line(/^listening on (http:\/\/127\.0\.0\.1:\d+)$/);
   const [, key = ""] = await server.line(/demo API key +(\S+)/);
   return { server, url, key };
@@ -57,11 +58,34 @@ async function startRun(served: Served, runId: string) {
     post(served, `/runs/${runId}/events`, { fence, events });
 }
 
+/** For tests that leave it as it is: a server in memory that knows one run, `run-1` of alice. */
+const common = ["--store", "memory:"];
+let lasting: Served;
+let lastingFolder: string;
+
+beforeAll(async () => {
+  lastingFolder = mkdtempSync(join(tmpdir(), "runcast-serve-"));
+  lasting = await listening(program(lastingFolder, ["serve", "--port", "0", ...common]));
+  await startRun(lasting, "run-1");
+}, timeoutMs);
+afterAll(async () => {
+  lasting.server.child.kill("SIGKILL");
+  await lasting.server.ended;
+  rmSync(lastingFolder, { recursive: true, force: true });
+});
+
+/** Beside the lasting server, and so with its dev secret. */
+function startBeside(...args: readonly string[]): Program {
+  const started = program(lastingFolder, args);
+  programs.push(started);
+  return started;
+}
+
 describe("runcast serve", () => {
   it(
     "bounds its young generation without becoming another process",
     async () => {
-      const { server } = await serve("--store", "memory:");
+      const { server } = lasting;
       const commandLine = readFileSync(`/proc/${server.child.pid}/cmdline`, "utf8").split("\0");
       expect(commandLine.filter((argument) => argument.startsWith("--max-semi-space-size"))).toHaveLength(1);
     },
@@ -127,8 +151,8 @@ describe("runcast serve", () => {
   it(
     "says in one line that the port is taken",
     async () => {
-      const { url } = await serve("--store", "memory:");
-      const { code, stderr } = await start(["serve", "--store", "memory:", "--port", new URL(url).port]).ended;
+      const { port } = new URL(lasting.url);
+      const { code, stderr } = await start(["serve", ...common, "--port", port]).ended;
       expect(code).toBe(1);
       expect(stderr).toMatch(/^runcast serve: .*address already in use.*--port/);
       expect(stderr.split("\n")).toHaveLength(2);
@@ -174,9 +198,8 @@ describe("runcast tail", () => {
   it(
     "shows a run from its start and ends with 0 when it completes",
     async () => {
-      const served = await serve("--store", "memory:");
-      const say = await startRun(served, "run-1");
-      const tail = start(["tail", "run-1", "--user", "alice", "--store", "memory:", "--url", served.url]);
+      const say = await startRun(lasting, "run-shown");
+      const tail = startBeside("tail", "run-shown", "--user", "alice", ...common, "--url", lasting.url);
       await tail.line(/#1 .* agent_started +tester {2}hello/);
       await say({ type: "tool_executing", data: { toolCallId: "c", toolName: "search", args: { q: 1 } } });
       await tail.line(/#2 .* tool_executing +search {2}\{"q":1\}/);
@@ -198,18 +221,18 @@ describe("runcast tail", () => {
   ])(
     "ends with 3 when the run ends with %j, for its owner and for an API key",
     async (ending) => {
-      const served = await serve("--store", "memory:");
-      const say = await startRun(served, "run-1");
-      const common = ["--store", "memory:", "--url", served.url];
-      const owner = start(["tail", "run-1", "--user", "alice", ...common]);
-      const dev = start(["tail", "run-1", ...common]);
-      const key = start(["tail", "run-1", "--key", served.key, "--url", served.url]);
+      const runId = `run-${ending.type}`;
+      const say = await startRun(lasting, runId);
+      const there = [...common, "--url", lasting.url];
+      const owner = startBeside("tail", runId, "--user", "alice", ...there);
+      const dev = startBeside("tail", runId, ...there);
+      const key = startBeside("tail", runId, "--key", lasting.key, "--url", lasting.url);
       await Promise.all([owner, dev, key].map((tail) => tail.line(/agent_started/)));
       await say(ending);
       const ends = await Promise.all([owner.ended, dev.ended, key.ended]);
       expect(ends.map(({ code }) => code)).toEqual([3, 3, 3]);
       expect(new Set(ends.map(({ stdout }) => stdout)).size).toBe(1);
-      const late = await start(["tail", "run-1", "--user", "alice", "--from", "now", ...common]).ended;
+      const late = await startBeside("tail", runId, "--user", "alice", "--from", "now", ...there).ended;
       expect(late.code).toBe(3);
     },
     timeoutMs,
@@ -278,10 +301,8 @@ describe("runcast tail", () => {
   ])(
     "fails with 1 for %j",
     async (args, why) => {
-      const served = await serve("--store", "memory:");
-      await startRun(served, "run-1");
-      const store = args.includes("--user") ? ["--store", "memory:"] : [];
-      const { code, stdout, stderr } = await start(["tail", ...args, ...store, "--url", served.url]).ended;
+      const store = args.includes("--user") ? common : [];
+      const { code, stdout, stderr } = await startBeside("tail", ...args, ...store, "--url", lasting.url).ended;
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr).toMatch(why);
     },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { soak } from "../support/soak.ts";
 
-const cycles = 400;
+const cycles = 200;
 const patienceMs = 60_000;
 
 describe("connections and runs over real sockets", () => {

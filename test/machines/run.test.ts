@@ -1,4 +1,5 @@
 /** Every (state, event) pair of the run machine, in both profiles, against the oracle and against the docs page. */
+import { isDeepStrictEqual } from "node:util";
 import { readFileSync } from "node:fs";
 import { createActor, transition } from "xstate";
 import { describe, expect, it } from "vitest";
@@ -153,13 +154,24 @@ describe.each(profiles)("run machine (%s)", (profile) => {
   });
 
   it("keeps JSON only, and goes on from it", () => {
+    const restored = new Map<RunSnapshot, RunSnapshot>();
     for (const { from, event, snapshot } of asked(profile)) {
-      const { value, context } = JSON.parse(JSON.stringify(from.snapshot)) as RunSnapshot;
-      const [next] = transition(runMachine, runMachine.resolveState({ value, context }), event);
+      const again = restored.get(from.snapshot) ?? reread(from.snapshot);
+      restored.set(from.snapshot, again);
+      const [next] = transition(runMachine, again, event);
+      // `expect` alone takes longer than all the rest, and these are tens of thousands.
+      if (isDeepStrictEqual([next.value, next.context], [snapshot.value, snapshot.context])) continue;
       expect([next.value, next.context]).toEqual([snapshot.value, snapshot.context]);
     }
+    expect(restored.size).toBeGreaterThan(0);
   });
 });
+
+/** As it is after a restart: written down, and read. */
+function reread(snapshot: RunSnapshot): RunSnapshot {
+  const { value, context } = JSON.parse(JSON.stringify(snapshot)) as RunSnapshot;
+  return runMachine.resolveState({ value, context });
+}
 
 /** The rows of the page: event → state → where it leads. */
 function pageTable(page: string): ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>> {
