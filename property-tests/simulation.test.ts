@@ -8,6 +8,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { drawScript } from "./simulation/draw-script.ts";
 import { knownScripts } from "./simulation/known-seeds.ts";
+import { knownSeveral } from "./simulation/known-several.ts";
 import { scripts } from "./simulation/script-arbitrary.ts";
 import { Search } from "./simulation/search.ts";
 import { simulate } from "./simulation/simulate.ts";
@@ -42,7 +43,7 @@ describe("a simulated world", () => {
     expect(search.sometimes.reached.size).toBeGreaterThanOrEqual(reachedStates);
   });
 
-  it.each(knownScripts)("breaks no more: %s", async (_, script) => {
+  it.each([...knownScripts, ...knownSeveral])("breaks no more: %s", async (_, script) => {
     expect(firstOf(await simulate(script))).toBeUndefined();
   });
 

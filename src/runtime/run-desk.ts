@@ -10,7 +10,7 @@ import type { RunRecord } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import { IllegalTransition, SeqConflict } from "../errors.ts";
+import { IllegalTransition, LogFull, LogUnavailable, SeqConflict } from "../errors.ts";
 import { Lease } from "./lease.ts";
 import type { LeaseMark } from "./lease-marks.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -44,6 +44,8 @@ export interface SharedTerms {
 /** Who asks, why, and how long the runner may take. */
 export type StopRequest = EventDataOf<"cancel_requested">;
 
+/** From a write of the supervisor that the log did not take to the next try, where the desk outlives that. */
+const owedAgainMs = 1_000;
 /** Each means that somebody wrote to the run between our look and our word. */
 const maxTries = 16;
 const askedToStop = "the user asked the run to stop";
@@ -64,6 +66,7 @@ export class RunDesk {
   private readonly reserved = new Set<RunId>();
   private unfollow: (() => void) | undefined;
   private pulse: Deadline | undefined;
+  private isLeft = false;
 
   constructor(run: LiveRun, terms: DeskTerms, past: readonly PastDate[] = []) {
     this.run = run;
@@ -226,6 +229,7 @@ export class RunDesk {
 
   /** Frees all of it. While nobody knows what became of a write, the runner goes on: the next desk adopts it. */
   end(end: RunEnd): void {
+    this.isLeft = true;
     this.lease.end();
     this.dates.end();
     this.pulse?.cancel();
@@ -278,8 +282,8 @@ export class RunDesk {
   }
 
   /**
-   * Writes in the supervisor's name while `holds`. What the log did not take ends this desk; the one that is built next
-   * owes it again. Never rejects.
+   * Writes in the supervisor's name while `holds`. What the log did not take is owed: by the desk that is built next, or
+   * by this one where that has not ended it. Never rejects.
    */
   private async writeOwn(event: EventInput, holds: () => boolean, written = () => {}): Promise<void> {
     const { run } = this;
@@ -287,7 +291,7 @@ export class RunDesk {
       for (let tries = 0; tries < maxTries; tries += 1) {
         // A date that was settled by another process is not fired here.
         if (run.isShared && !run.isOver) await run.refresh();
-        if (run.isOver || !holds()) return;
+        if (run.isOver || this.isLeft || !holds()) return;
         try {
           await run.publish([event], { bySupervisor: true, ifSeq: run.isShared ? run.seq : undefined });
           return written();
@@ -297,6 +301,9 @@ export class RunDesk {
       }
     } catch (cause) {
       this.terms.journal.write("error", "run.ownEventNotWritten", { runId: run.record.runId, cause });
+      const isOwed = cause instanceof LogFull || cause instanceof LogUnavailable;
+      if (isOwed && !run.isOver && !this.isLeft)
+        this.terms.deadlines.after(owedAgainMs, () => void this.writeOwn(event, holds, written));
     }
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { asRunId, asTenantId } from "../../protocol/ids.ts";
+import { LogFull } from "../../src/errors.ts";
 import type { EventLog } from "../../src/log/event-log.ts";
 import { completed, note, resumed, suspended, thinking } from "../support/events.ts";
 import type { NodeUnderTest } from "../support/nodes-under-test.ts";
@@ -32,6 +33,24 @@ describe("a lease on several nodes", () => {
     await nodes[1].publish(runId, 1, [completed]);
     await clock.advance(sweepMs);
     expect(await marks(log)).toEqual([]);
+  });
+
+  it("ends a run whose end the log had no room for, as soon as it has, also where no other node would", async () => {
+    const { nodes, clock, log } = await nodesUnderTest(options);
+    const [first, second] = nodes;
+    second.kill();
+    const { runId } = await first.start();
+    let isFull = true;
+    const { append } = first.faults;
+    Object.assign(first.faults, {
+      append: (...wanted: Parameters<typeof append>) =>
+        isFull ? Promise.reject(new LogFull({ message: "full", retryAfterMs: 1 })) : append(...wanted),
+    });
+    await clock.advance(leaseMs + graceMs + sweepMs);
+    expect(await writtenOf(log, runId)).toEqual(["agent_started"]);
+    isFull = false;
+    await clock.advance(1_000 + lateMs);
+    expect(await writtenOf(log, runId)).toEqual(["agent_started", "agent_interrupted"]);
   });
 
   it("is held by heartbeats at one node while another has an old desk of the run", async () => {
