@@ -15,28 +15,35 @@ const streamNamed = (tenantId: TenantId, userId: string): StreamKey => streamKey
  * The calls of `service` that are limited.
  *
  * Shape: `streamOf` says whose run it is, when it is at hand; one that must be brought back first is counted for its key
- * alone. Fails: `TooMany`, else as the call does.
+ * alone. `recall` as `userTerms` has it. Fails: `TooMany`, else as the call does.
  */
 export function limitedCalls(
   service: Limited,
   limits: Limits,
   streamOf: (tenantId: TenantId, runId: RunId) => StreamKey | undefined,
+  recall: (stream: StreamKey) => Promise<void> | undefined,
 ): Limited {
-  const taken = (take: () => void) => answer(take);
+  const taken = (take: () => void | Promise<void>) => answer(take);
+  /** Takes when it is known which tier the user is in. */
+  const known = (stream: StreamKey | undefined, take: () => void): void | Promise<void> =>
+    (stream && recall(stream)?.then(take)) ?? take();
   return {
     startRun: (caller, body, traceparent) =>
       taken(() => {
         const tenantId = tenantOf(caller, body.tenantId as TenantId | undefined);
-        limits.start(caller, streamNamed(tenantId, body.userId));
+        const stream = streamNamed(tenantId, body.userId);
+        return known(stream, () => limits.start(caller, stream));
       }).pipe(Effect.andThen(() => service.startRun(caller, body, traceparent))),
     publish: (caller, named, runId, body, traceparent) =>
       taken(() => {
-        limits.publish(caller, streamOf(tenantForRun(caller, named), runId), body.events.length);
+        const stream = streamOf(tenantForRun(caller, named), runId);
+        return known(stream, () => limits.publish(caller, stream, body.events.length));
       }).pipe(Effect.andThen(() => service.publish(caller, named, runId, body, traceparent))),
     notify: (caller, body) =>
       taken(() => {
         const tenantId = tenantOf(caller, body.tenantId as TenantId | undefined);
-        limits.publish(caller, streamNamed(tenantId, body.userId), 1);
+        const stream = streamNamed(tenantId, body.userId);
+        return known(stream, () => limits.publish(caller, stream, 1));
       }).pipe(Effect.andThen(() => service.notify(caller, body))),
     cancel: (caller, ...rest) =>
       taken(() => limits.command(caller)).pipe(Effect.andThen(() => service.cancel(caller, ...rest))),

@@ -130,7 +130,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
   flags.onChange(() => batching.rethink(connections.each()));
   const saveCursors = (): Promise<void> => connections.saveCursors();
   const reads = new Reads(log, saveCursors);
-  const retention = new Retention({ ...settings, deadlines, saveCursors });
+  const saveClaims = (): Promise<void> => userTerms.saveClaims();
+  const retention = new Retention({ ...settings, tiers: userTerms.retention, deadlines, saveCursors, saveClaims });
   const unwatch = log.watch((bell) => {
     hubs.ring(bell);
     if (bell.events !== undefined) return;
@@ -220,6 +221,8 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
       const written = Promise.all([...ends, ...desks.map((desk) => desk.run.settled())]);
       await Promise.race([written, new Promise<void>((resolve) => void clock.after(drainWriteMs, resolve))]);
       await connections.drain();
+      // What is not written now is said again by the next credential.
+      await saveClaims().catch(() => {});
       await written;
       doors.authEvents.stop();
       unwatch();
@@ -236,7 +239,7 @@ export function makeRuntime(options: RuntimeOptions): RuntimeParts {
 
   const streamOf = (...run: Parameters<Runs["atHand"]>) => runs.atHand(...run)?.run.record.stream;
   return {
-    service: { ...service, ...limitedCalls(service, limits, streamOf) },
+    service: { ...service, ...limitedCalls(service, limits, streamOf, (stream) => userTerms.recall(stream)) },
     runs,
     supervisor,
     breakers,

@@ -4,6 +4,7 @@ import type { EventLog } from "../log/event-log.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Limits } from "./limits.ts";
 import type { GivenSettings, RuntimeOptions } from "./options.ts";
+import { TierClaims } from "./tier-claims.ts";
 import { Tiers } from "./tiers.ts";
 import { UserTerms } from "./user-terms.ts";
 
@@ -23,7 +24,9 @@ export function operatorTerms(
   const { journal, auditLog, clock, contamination, tiers: config } = settings;
   const defaults = { ...defaultFlags, contaminationPolicy: contamination };
   const flags = new Flags({ log, journal, auditLog, deadlines, defaults });
-  const tiers = new Tiers({ config, journal, connections });
-  const userTerms = new UserTerms({ flags, tiers, settings });
+  const areKept = Object.values(config.tiers ?? {}).some((tier) => tier?.retentionMs !== undefined);
+  const claims = new TierClaims({ log, clock, areKept });
+  const tiers = new Tiers({ config, claims, journal, connections });
+  const userTerms = new UserTerms({ flags, tiers, claims, settings });
   return { flags, userTerms, limits: new Limits({ clock, tiers, perKey: config.perKey }) };
 }

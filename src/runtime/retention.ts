@@ -5,11 +5,12 @@
  */
 import { streamOwner } from "../../protocol/ids.ts";
 import type { EventLog } from "../log/event-log.ts";
-import type { RetiredRange } from "../log/housekeeping.ts";
+import type { RetiredRange, RetireTiers } from "../log/housekeeping.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { SweepTurn } from "./sweep-turn.ts";
+import type { TierRetention } from "./tiers.ts";
 
 export interface RetentionTerms {
   readonly log: EventLog;
@@ -17,9 +18,13 @@ export interface RetentionTerms {
   readonly journal: Journal;
   readonly deadlines: Deadlines;
   readonly retentionMs: number;
+  /** Undefined: `retentionMs` is everybody's. */
+  readonly tiers: TierRetention | undefined;
   readonly compactAfterMs: number;
   /** What is acknowledged is not dead: acks that wait in memory are written before anything goes. */
   readonly saveCursors: () => Promise<void>;
+  /** Of which tier a user is decides what goes: what was heard of that is written, too. */
+  readonly saveClaims: () => Promise<void>;
 }
 
 export interface RetentionCounts {
@@ -57,8 +62,8 @@ export class Retention {
   }
 
   start(): void {
-    const { deadlines, retentionMs, compactAfterMs } = this.terms;
-    const shortest = Math.min(retentionMs, compactAfterMs);
+    const { deadlines, retentionMs, tiers, compactAfterMs } = this.terms;
+    const shortest = Math.min(retentionMs, compactAfterMs, ...Object.values(tiers?.keptMs ?? {}));
     const sweepMs = Math.min(maxSweepMs, Math.max(shortest / sweepsPerRetention, minSweepMs));
     const sweepLater = (): void =>
       void deadlines.after(sweepMs, () => {
@@ -73,6 +78,7 @@ export class Retention {
 
   private async sweep(): Promise<void> {
     try {
+      await this.terms.saveClaims();
       if (this.turn !== undefined && !(await this.turn.take())) return;
       await this.terms.saveCursors();
       await this.retire();
@@ -85,15 +91,26 @@ export class Retention {
 
   private async retire(): Promise<void> {
     const { log, retentionMs } = this.terms;
-    const before = this.textOf(this.nowMs() - retentionMs);
+    const nowMs = this.nowMs();
+    const before = this.textOf(nowMs - retentionMs);
+    const tiers = this.tiersAt(nowMs);
     for (let after: string | undefined; !this.isStopped; ) {
       const now = this.textOf(this.terms.clock.now());
-      const { streams, next } = await log.retire({ before, now, maxEvents: maxSliceEvents, after });
+      const { streams, next } = await log.retire({ before, tiers, now, maxEvents: maxSliceEvents, after });
       this.tell(streams);
       if (next === null) return;
       after = next;
       await this.rest();
     }
+  }
+
+  private tiersAt(nowMs: number): RetireTiers | undefined {
+    const { tiers } = this.terms;
+    if (tiers === undefined) return undefined;
+    const { keptMs, ...who } = tiers;
+    const before = (tier: keyof typeof keptMs): string => this.textOf(nowMs - keptMs[tier]);
+    const [free, early] = [before("free"), before("early")];
+    return { ...who, before: { free, early, mid: before("mid"), enterprise: before("enterprise") } };
   }
 
   private async compact(): Promise<void> {

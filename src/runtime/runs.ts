@@ -83,6 +83,8 @@ export class Runs {
    */
   async start(tenantId: TenantId, body: StartRunBody, traceparent?: string): Promise<StartedRun> {
     const stream = streamKey(tenantId, body.userId as UserId);
+    const recalled = this.terms.userTerms.recall(stream);
+    if (recalled !== undefined) await recalled;
     const runId = asRunId(body.runId ?? this.terms.nextId());
     const parent =
       body.parentRunId === undefined

@@ -3,14 +3,15 @@
  * the rule for the tenant, that before the default. Who is away keeps the claim that was seen last.
  */
 import type { Batching } from "../../protocol/flags.ts";
-import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
+import type { TenantId, UserId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import type { TierName } from "../../protocol/tier-rules.ts";
 import { isTierName, ruledTier, tierNames } from "../../protocol/tier-rules.ts";
 import type { TiersConfig, TierTerms } from "../../protocol/tiers.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
-import { Lru } from "../log/lru.ts";
+import type { RetireTiers } from "../log/housekeeping.ts";
 import type { Journal } from "../telemetry/journal.ts";
+import type { TierClaims } from "./tier-claims.ts";
 
 export interface Tier {
   readonly name: TierName;
@@ -25,6 +26,8 @@ export interface Tier {
   readonly runsPerSecond: number;
   /** Runs live so long at most. Undefined: as long as they like. */
   readonly deadlineMs?: number | undefined;
+  /** Undefined: as long as the server keeps events. */
+  readonly retentionMs?: number | undefined;
   readonly windowEvents?: number | undefined;
   readonly windowBytes?: number | undefined;
   readonly batching: Batching;
@@ -85,10 +88,15 @@ export const defaultTiers: { readonly [Name in TierName]: Tier } = {
 
 /** Who sells no tiers holds nobody back beyond what protects the server. */
 const defaultTierName: TierName = "enterprise";
-const maxClaims = 100_000;
+
+/** How long each tier keeps events, and who is in which. */
+export interface TierRetention extends Pick<RetireTiers, "default" | "rules"> {
+  readonly keptMs: Readonly<Record<TierName, number>>;
+}
 
 export interface TiersTerms {
   readonly config: TiersConfig;
+  readonly claims: TierClaims;
   readonly journal: Journal;
   /** Of the default tier, when its configuration does not say. */
   readonly connections?: number | undefined;
@@ -99,12 +107,13 @@ export class Tiers {
   private readonly journal: Journal;
   private readonly byName: ReadonlyMap<TierName, Tier>;
   private readonly defaultName: TierName;
-  private readonly claims = new Lru<StreamKey, TierName>(maxClaims);
+  private readonly claims: TierClaims;
   /** A claim that names no tier is told once. */
   private hasToldUnknown = false;
 
-  constructor({ config, journal, connections }: TiersTerms) {
+  constructor({ config, claims, journal, connections }: TiersTerms) {
     this.config = config;
+    this.claims = claims;
     this.journal = journal;
     this.defaultName = config.default ?? defaultTierName;
     this.byName = new Map(
@@ -117,19 +126,23 @@ export class Tiers {
 
   /** What a credential says is remembered for when its user is away. */
   note({ tenantId, userId, tier }: UserPrincipal): void {
-    const key = streamKey(tenantId, userId);
-    const name = this.claimed(tier);
-    if (name === undefined) return this.claims.delete(key);
-    if (this.claims.get(key) === name) return;
-    this.claims.set(key, name);
-    this.claims.trim();
+    this.claims.note(streamKey(tenantId, userId), this.claimed(tier));
   }
 
   /** The tier of a user. `claim`: what a credential says, where one is at hand. */
   of(tenantId: TenantId, userId: UserId, claim?: string): Tier {
     const name =
-      this.claimed(claim) ?? this.claims.get(streamKey(tenantId, userId)) ?? ruledTier(this.config, tenantId, userId);
+      this.claimed(claim) ?? this.claims.of(streamKey(tenantId, userId)) ?? ruledTier(this.config, tenantId, userId);
     return this.byName.get(name ?? this.defaultName) ?? defaultTiers[this.defaultName];
+  }
+
+  /** `retentionMs`: what tiers keep that say nothing. Undefined: all keep as long. */
+  retention(retentionMs: number): TierRetention | undefined {
+    const kept = tierNames.map((name) => [name, this.byName.get(name)?.retentionMs ?? retentionMs] as const);
+    if (kept.every(([, keptMs]) => keptMs === retentionMs)) return undefined;
+    const { tenants, users } = this.config;
+    const keptMs = Object.fromEntries(kept) as TierRetention["keptMs"];
+    return { keptMs, default: this.defaultName, rules: { tenants, users } };
   }
 
   private claimed(claim: string | undefined): TierName | undefined {

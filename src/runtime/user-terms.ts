@@ -2,20 +2,22 @@
 import type { ContaminationPolicy } from "../../protocol/flags.ts";
 import type { HelloFrame } from "../../protocol/frames.ts";
 import type { Mode } from "../../protocol/http.ts";
-import type { TenantId, UserId } from "../../protocol/ids.ts";
+import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { maxBatchDelayMs, maxBatchEvents } from "../../protocol/limits.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { BatchTerms } from "./batcher.ts";
 import type { Owner } from "./contamination.ts";
 import type { Flags } from "./flags.ts";
 import type { Settings } from "./options.ts";
-import type { Tier, Tiers } from "./tiers.ts";
+import type { TierClaims } from "./tier-claims.ts";
+import type { Tier, TierRetention, Tiers } from "./tiers.ts";
 import type { Window } from "./unacked.ts";
 
 export interface UserTermsParts {
   readonly flags: Flags;
   readonly tiers: Tiers;
-  readonly settings: Pick<Settings, "windowEvents" | "windowBytes" | "maxConnectionsPerUser">;
+  readonly claims: TierClaims;
+  readonly settings: Pick<Settings, "retentionMs" | "windowEvents" | "windowBytes" | "maxConnectionsPerUser">;
 }
 
 export class UserTerms {
@@ -28,6 +30,21 @@ export class UserTerms {
   /** What a credential says is remembered for when its user is away. */
   note(user: UserPrincipal): void {
     this.parts.tiers.note(user);
+  }
+
+  /** Resolves when it is known of the user what a credential said last, or cannot be known now. Undefined: it is. */
+  recall(stream: StreamKey): Promise<void> | undefined {
+    return this.parts.claims.recall(stream);
+  }
+
+  /** After it every node knows what credentials said here. Fails: `LogUnavailable`, `LogFull`. */
+  saveClaims(): Promise<void> {
+    return this.parts.claims.save();
+  }
+
+  /** Undefined: the same for all. */
+  get retention(): TierRetention | undefined {
+    return this.parts.tiers.retention(this.parts.settings.retentionMs);
   }
 
   /** Of a run that names none. */

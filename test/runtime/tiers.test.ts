@@ -2,7 +2,10 @@ import * as Effect from "effect/Effect";
 import { describe, expect, it } from "vitest";
 import { asTenantId, asUserId } from "../../protocol/ids.ts";
 import type { TiersConfig } from "../../protocol/tiers.ts";
+import { memoryLog } from "../../src/log/memory.ts";
+import { TierClaims } from "../../src/runtime/tier-claims.ts";
 import { Tiers } from "../../src/runtime/tiers.ts";
+import { manualClock } from "../../src/testing/manual-clock.ts";
 import { checkTiers } from "../../src/tiers-setting.ts";
 
 const acme = asTenantId("acme");
@@ -13,6 +16,7 @@ function tiersOf(config: TiersConfig = {}, connections?: number) {
   const lines: unknown[] = [];
   const tiers = new Tiers({
     config,
+    claims: new TierClaims({ log: memoryLog(), clock: manualClock(), areKept: false }),
     connections,
     journal: { write: (level, what, fields) => lines.push([level, what, fields]) },
   });
@@ -80,12 +84,47 @@ describe("tiers", () => {
   });
 });
 
+describe("the tiers' retention", () => {
+  const keptMs = { free: 7, early: 7, mid: 7, enterprise: 7 };
+
+  it("is nobody's own where none says another than the server", () => {
+    expect(tiersOf().tiers.retention(7)).toBeUndefined();
+    expect(
+      tiersOf({ tiers: { mid: { retentionMs: 7 }, free: { connections: 1 } } }).tiers.retention(7),
+    ).toBeUndefined();
+  });
+
+  it("is the tier's where it says one, else the server's, and names who is in which", () => {
+    const rules = { tenants: { acme: "mid" as const }, users: { acme: { ann: "free" as const } } };
+    const { tiers } = tiersOf({
+      ...rules,
+      default: "early",
+      tiers: { mid: { retentionMs: 30 }, free: { retentionMs: 1 } },
+    });
+    expect(tiers.retention(7)).toEqual({ keptMs: { ...keptMs, mid: 30, free: 1 }, default: "early", rules });
+    expect(tiersOf({ tiers: { mid: { retentionMs: 30 } } }).tiers.retention(7)).toMatchObject({
+      default: "enterprise",
+    });
+  });
+});
+
 describe("the tiers' configuration", () => {
   const mistakes: readonly (readonly [string, unknown, string])[] = [
     ["a tier that there is not", { tiers: { gold: {} } }, "has a field that is not known: gold"],
     ["a default that there is not", { default: "gold" }, "default must be one of free, early, mid, enterprise"],
     ["a field that there is not", { tiers: { free: { conns: 5 } } }, "tiers.free has a field that is not known: conns"],
     ["no number", { tiers: { free: { connections: "5" } } }, "tiers.free.connections must be a"],
+    [
+      "a retention of no time",
+      { tiers: { free: { retentionMs: 999 } } },
+      "tiers.free.retentionMs must be at least 1000",
+    ],
+    [
+      "one of eleven years",
+      { tiers: { mid: { retentionMs: 346_896_000_000 } } },
+      "tiers.mid.retentionMs must be at most",
+    ],
+    ["one in words", { tiers: { mid: { retentionMs: "30d" } } }, "tiers.mid.retentionMs must be a"],
     ["nothing a second", { tiers: { mid: { framesPerSecond: 0 } } }, "tiers.mid.framesPerSecond must be"],
     ["a tenant in none", { tenants: { acme: "gold" } }, "tenants.acme must be one of free"],
     ["no object", [], "must be an object"],
