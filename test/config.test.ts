@@ -122,6 +122,10 @@ describe("the configuration", () => {
     [{ RUNCAST_GRACE_MS: "soon" }, "RUNCAST_GRACE_MS"],
     [{ RUNCAST_RETENTION_MS: "0" }, "RUNCAST_RETENTION_MS"],
     [{ RUNCAST_COMPACT_AFTER_MS: "-1" }, "RUNCAST_COMPACT_AFTER_MS"],
+    [
+      { RUNCAST_TIERS: '{"tiers":{"free":{"retentionMs":500}}}' },
+      "RUNCAST_TIERS tiers.free.retentionMs must be at least 1000",
+    ],
     [{ RUNCAST_LOG_LEVEL: "loud" }, "RUNCAST_LOG_LEVEL"],
     [{ RUNCAST_CONFIRM_AUTH: "yes" }, "RUNCAST_CONFIRM_AUTH"],
     [{ RUNCAST_CRITICAL: "agent_completed,agent_started" }, "RUNCAST_CRITICAL"],
