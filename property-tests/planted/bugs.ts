@@ -15,7 +15,7 @@ export interface PlantedBug {
   readonly says: string;
   readonly edits: readonly Edit[];
   /** What looks for it; default `simulation`. */
-  readonly seenBy?: "simulation" | "several" | "isolation";
+  readonly seenBy?: "simulation" | "several" | "reading" | "isolation";
   /** Seed of a world that shows it, where that is rare: the test begins there. */
   readonly foundAt?: number;
 }
@@ -172,7 +172,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "bell-lost-while-opening",
-    foundAt: 121,
+    seenBy: "reading",
+    foundAt: 85,
     says: "what is committed while a stream is being opened is not heard",
     edits: [edit("src/runtime/hub.ts", "this.opening.get(bell.stream)?.heard.push(bell);", "")],
   },

@@ -1,4 +1,4 @@
-/** Lets the simulation, or the two worlds of L8, look for one planted bug, in a process of its own. */
+/** Lets the simulation, worlds of `reading`, or the two worlds of L8 look for one planted bug, in a process of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { env, execPath } from "node:process";
@@ -10,6 +10,7 @@ const simulation = fileURLToPath(new URL("../simulation/main.ts", import.meta.ur
 const programs = {
   simulation,
   several: simulation,
+  reading: fileURLToPath(new URL("./reading-main.ts", import.meta.url)),
   isolation: fileURLToPath(new URL("./isolation-main.ts", import.meta.url)),
 };
 
