@@ -5,17 +5,30 @@
 import type { TestSpecification } from "vitest/node";
 import { BaseSequencer } from "vitest/node";
 
+/** Those that keep a core busy stand between those that wait. */
 const long = [
-  /\/e2e\/fleet\/nodes-/,
-  /\/e2e\/browser\./,
-  /\/e2e\/fleet\/(across|store)-/,
-  /\/e2e\/faults\/(network-cut|disk-epoch|auth-doors)\./,
-  /\/e2e\/fleet\/once-/,
-  /\/e2e\/(faults\/ladder|escalation|crash|workers|migrate)\./,
-];
+  "fleet/nodes-postgres",
+  "browser",
+  "faults/auth-doors",
+  "fleet/nodes-redis",
+  "faults/disk-epoch",
+  "fleet/across-postgres",
+  "escalation",
+  "fleet/store-redis",
+  "faults/ladder",
+  "fleet/across-redis",
+  "faults/process-pause",
+  "fleet/store-postgres",
+  "fleet/once-postgres",
+  "fleet/once-redis",
+  "crash",
+  "faults/network-cut",
+  "workers",
+  "migrate",
+].map((name) => `/test/e2e/${name}.test.ts`);
 
 const rank = ({ moduleId }: TestSpecification): number => {
-  const at = long.findIndex((each) => each.test(moduleId));
+  const at = long.findIndex((name) => moduleId.endsWith(name));
   return at === -1 ? long.length : at;
 };
 const groupOf = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
