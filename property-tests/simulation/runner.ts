@@ -75,6 +75,8 @@ export class Runner {
       if (this.isDone) return;
       const { events, isLegal } = this.plan.next();
       if (events.length > 0) await this.say(events, isLegal);
+      // It may have chanced to say so, just when a Stop had come of which it had not heard.
+      this.hasHeeded ||= events.some(({ type }) => type === "cancel_refused");
     }
     if (this.script.fallsSilent) return this.fallSilent();
     if (!this.isDone) await this.finish();
