@@ -9,7 +9,6 @@ import { BaseSequencer } from "vitest/node";
 const long = [
   "fleet/nodes-postgres",
   "browser",
-  "faults/auth-doors",
   "fleet/nodes-redis",
   "faults/disk-epoch",
   "fleet/across-postgres",
