@@ -82,10 +82,18 @@ export class SqliteRetirement {
   }
 
   #nextStream(before: string, time: string, id: number): { oldest: string; stream: StreamRow } | undefined {
-    const found = this.#sql(
-      `SELECT oldest, id, key, first, head, acked FROM streams
-       WHERE oldest IS NOT NULL AND oldest < ? AND (oldest, id) > (?, ?) ORDER BY oldest, id LIMIT 1`,
-    ).get(before, time, id);
+    const columns = "oldest, id, key, first, head, acked";
+    // Apart, so that the index leads to each of them however many are of the same time.
+    const found =
+      this.#sql(`SELECT ${columns} FROM streams WHERE oldest = ? AND oldest < ? AND id > ? ORDER BY id LIMIT 1`).get(
+        time,
+        before,
+        id,
+      ) ??
+      this.#sql(`SELECT ${columns} FROM streams WHERE oldest > ? AND oldest < ? ORDER BY oldest, id LIMIT 1`).get(
+        time,
+        before,
+      );
     if (found === undefined) return undefined;
     const [oldest, streamId, key, first, head, acked] = found as unknown as [string, number, string, ...number[]];
     const place = { first: first ?? 1, head: head ?? 0, acked: acked ?? 0 };
