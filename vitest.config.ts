@@ -18,8 +18,9 @@ const noCompiledWrappers = "--wasm-wrapper-tiering-budget=1000000000";
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compiled");
 
 /**
- * Of the end-to-end files those that measure: how long a loop stalls, how long a person sees nothing or is not cut. Each has the machine
- * for itself. All others wait, for servers, browsers and deadlines, more than they work: they run three at a time.
+ * Of the end-to-end files those that measure: how long a loop stalls, how long a person sees nothing or is not cut. Each
+ * has the machine for itself. All others wait, for servers, browsers and deadlines, more than they work: they run three
+ * at a time.
  */
 const measuring = ["test/e2e/first-event.test.ts", "test/e2e/faults/{auth-doors,disk-shared,disk-sync}.test.ts"];
 const besideWorkers = 3;

@@ -157,8 +157,9 @@ describe("two Redis logs of one store", () => {
     const name = freshName();
     const [one, other] = [await openLog(redis.url, name), await openLog(redis.url, name, { pollMs: 50 })];
     await write(one, notice(alice, "a"));
-    await other.follow?.(alice);
+    // What the first look finds is told once, as soon as it is followed.
     const bells = heard(other);
+    await other.follow?.(alice);
     await eventually(() => expect(bells.at(-1)?.head).toBe(1));
     // From now on the server lets nobody publish.
     await redis.ask("ACL", "SETUSER", "default", "resetchannels");
