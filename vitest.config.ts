@@ -26,13 +26,15 @@ const measuring = ["test/e2e/first-event.test.ts", "test/e2e/faults/{auth-doors,
 const besideWorkers = 3;
 
 /**
- * Of the unit files those that start and end threads by the hundred, or measure what a process holds. All others share one
- * process a worker, file after file: none may leave a timer, a listener or a changed global behind.
+ * Of the unit files those that start and end threads by the hundred, measure what a process holds, or put another clock into
+ * it. All others share one process a worker, file after file: none may leave a timer, a listener or a changed global behind.
  */
 const processOfTheirOwn = [
   "test/log/{sqlite*,bit-flips,epoch-mark,housekeeping-slices,kill-points,layer,power-cut,transfer}.test.ts",
+  "test/console/run-book.test.ts",
   "test/gateway/soak.test.ts",
   "test/runtime/leaks.test.ts",
+  "test/testing/test-runcast.test.ts",
 ];
 /** A third worker has the cores while the others wait, for disks, servers and child processes. */
 const unit = {
