@@ -75,7 +75,8 @@ class AskedLog {
       <Args extends readonly unknown[], Value>(isWrite: boolean, call: (...args: Args) => Promise<Value>) =>
       async (...args: Args): Promise<Value> => {
         const side = this.sideOf(args) ?? this.asker.getStore();
-        // The house's own questions: sweeps, retention. (Cursors are saved for all together, and wait for nobody.)
+        // The house's own questions: sweeps, retention. (Cursors are saved for all together, and wait for nobody: so does
+        // the ledger, which counts them. When they are written is the house's doing, as time is.)
         if (side !== undefined && !this.isOpen)
           await new Promise<void>((go) => this.waiting[side].push({ isWrite, go }));
         return call(...args);
@@ -94,7 +95,6 @@ class AskedLog {
       knownKeys: asked(false, log.knownKeys),
       approval: asked(false, log.approval),
       cursor: asked(false, log.cursor),
-      ledger: asked(false, log.ledger),
     };
   }
 
