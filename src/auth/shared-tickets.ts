@@ -9,7 +9,7 @@ import type { StreamKey } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import { NotAccepting, TooMany, Unauthenticated } from "../errors.ts";
-import type { StoredDocument } from "../log/documents.ts";
+import { documentOf, type StoredDocument } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { UserPrincipal } from "./principal.ts";
@@ -115,8 +115,8 @@ export class SharedTickets implements TicketStore {
   private async take(ticket: string): Promise<UserPrincipal | undefined> {
     if (!shape.test(ticket)) return undefined;
     const key = `${ticket.slice(0, ownerChars)}${digestOf(ticket)}`;
-    const [found] = await this.log.documents({ kind, prefix: key, limit: 1 });
-    if (found?.key !== key || !(await this.remove(found))) return undefined;
+    const found = await documentOf(this.log, kind, key);
+    if (found === undefined || !(await this.remove(found))) return undefined;
     const { principal, endsAtMs } = keptOf(found);
     return endsAtMs > this.clock.now() ? principal : undefined;
   }

@@ -35,3 +35,14 @@ export interface DocumentsQuery {
   readonly after?: string | undefined;
   readonly limit: number;
 }
+
+/** The one with this very key. Fails: as `documents` does. */
+export async function documentOf(
+  log: { documents(query: DocumentsQuery): Promise<readonly StoredDocument[]> },
+  kind: string,
+  key: string,
+): Promise<StoredDocument | undefined> {
+  // Of all keys that begin with this one it is the first.
+  const [found] = await log.documents({ kind, prefix: key, limit: 1 });
+  return found?.key === key ? found : undefined;
+}

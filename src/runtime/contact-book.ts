@@ -10,7 +10,7 @@ import type { StreamKey, TenantId, UserId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
 import type { Contact, Contacts, PushSubscription } from "../fallback/contacts.ts";
-import type { StoredDocument } from "../log/documents.ts";
+import { documentOf, type StoredDocument } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 
 /** Of a user's document: both keyed by the user's stream. */
@@ -108,10 +108,8 @@ export class ContactBook implements Contacts {
     return all.filter((_, index) => owners[index]?.value === stream);
   }
 
-  private async read(kind: string, key: string): Promise<StoredDocument | undefined> {
-    // Of all keys that begin with this one it is the first.
-    const [found] = await this.log.documents({ kind, prefix: key, limit: 1 });
-    return found?.key === key ? found : undefined;
+  private read(kind: string, key: string): Promise<StoredDocument | undefined> {
+    return documentOf(this.log, kind, key);
   }
 
   /** Again, when somebody else was faster. */

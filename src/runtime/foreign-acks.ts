@@ -8,7 +8,7 @@ import { createHmac } from "node:crypto";
 import type { ConnectionId, Offset, StreamKey } from "../../protocol/ids.ts";
 import { asConnectionId } from "../../protocol/ids.ts";
 import { parseTrusted } from "../../protocol/json.ts";
-import type { StoredDocument } from "../log/documents.ts";
+import { documentOf, type StoredDocument } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Journal } from "../telemetry/journal.ts";
@@ -96,7 +96,7 @@ export class ForeignAcks {
     if (!isNode || node === this.node || connection[node.length] !== ".") return false;
     const key = `${node}:${stream}`;
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const found = await this.find(key);
+      const found = await documentOf(this.terms.log, kind, key);
       const { [connection]: before = 0, ...others } = found === undefined ? {} : acksOf(found);
       const kept = Object.entries(others).slice(-(maxConnections - 1));
       const value = JSON.stringify({ ...Object.fromEntries(kept), [connection]: Math.max(before, offset) });
@@ -107,16 +107,11 @@ export class ForeignAcks {
     return true;
   }
 
-  private async find(key: string): Promise<StoredDocument | undefined> {
-    const [found] = await this.terms.log.documents({ kind, prefix: key, limit: 1 });
-    return found?.key === key ? found : undefined;
-  }
-
   private async findSecret(): Promise<string> {
     const { log, clock } = this.terms;
     const made = Buffer.from(clock.random(secretBytes)).toString("base64url");
     await log.putDocument({ kind: secretKind, key: kind, value: made, expected: 0 });
-    const [found] = await log.documents({ kind: secretKind, prefix: kind, limit: 1 });
+    const found = await documentOf(log, secretKind, kind);
     if (found === undefined) throw new Error("the secret that names nodes was not kept");
     return found.value;
   }

@@ -5,6 +5,7 @@
  */
 import type { RunId, RunKey, TenantId } from "../../protocol/ids.ts";
 import { asRunId, asTenantId } from "../../protocol/ids.ts";
+import { documentOf } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -23,9 +24,7 @@ export class LeaseMarks {
 
   /** 0: there is none. */
   async version(key: RunKey): Promise<number> {
-    // The key itself is the first of those that begin with it.
-    const [found] = await this.log.documents({ kind, prefix: key, limit: 1 });
-    return found?.key === key ? found.version : 0;
+    return (await documentOf(this.log, kind, key))?.version ?? 0;
   }
 
   /** Moves it; the answer is its version. */

@@ -77,7 +77,7 @@ export class Orphans {
    */
   async sweep(onOrphan?: (record: RunRecord) => void): Promise<void> {
     if (this.marks !== undefined && onOrphan !== undefined) {
-      this.shared = new SharedOrphans({ ...this.terms, onOrphan });
+      this.shared = new SharedOrphans({ ...this.terms, tell: (record) => this.tell(onOrphan, record) });
       await this.shared.tidy();
     }
     let before: string | undefined;
@@ -90,7 +90,7 @@ export class Orphans {
         const mark = marks.get(key) ?? 0;
         marks.delete(key);
         if (this.watch(record, mark)) {
-          if (onOrphan && this.shared === undefined) this.tell(onOrphan, record);
+          if (onOrphan && this.shared === undefined && record.startedAt <= this.bornAt) this.tell(onOrphan, record);
         } else if (this.marks !== undefined) this.note(key, record, mark);
       }
       before = page.next ?? undefined;
@@ -183,7 +183,6 @@ export class Orphans {
 
   /** A run that began here is no orphan, even if its desk has not been found yet. */
   private tell(onOrphan: (record: RunRecord) => void, record: RunRecord): void {
-    if (record.startedAt > this.bornAt) return;
     try {
       onOrphan(record);
     } catch (cause) {

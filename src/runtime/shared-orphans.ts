@@ -5,6 +5,7 @@
  */
 import type { RunKey } from "../../protocol/ids.ts";
 import { runKey } from "../../protocol/ids.ts";
+import { documentOf } from "../log/documents.ts";
 import type { EventLog, RunRecord } from "../log/event-log.ts";
 import type { Journal } from "../telemetry/journal.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -19,7 +20,8 @@ export interface SharedOrphansTerms {
   readonly log: Pick<EventLog, "documents" | "putDocument" | "run">;
   readonly deadlines: Deadlines;
   readonly journal: Journal;
-  readonly onOrphan: (record: RunRecord) => void;
+  /** The application; never throws. */
+  readonly tell: (record: RunRecord) => void;
 }
 
 export class SharedOrphans {
@@ -62,7 +64,7 @@ export class SharedOrphans {
   private async offer(key: RunKey, record: RunRecord): Promise<void> {
     if (this.silent.get(key) !== record) return;
     try {
-      if (await this.isMine(key, record)) this.tell(record);
+      if (await this.isMine(key, record)) this.terms.tell(record);
     } catch (cause) {
       this.terms.journal.write("warn", "orphans.notOffered", { runId: record.runId, cause });
       this.terms.deadlines.after(retryMs, () => void this.offer(key, record));
@@ -71,8 +73,7 @@ export class SharedOrphans {
 
   private async isMine(key: RunKey, { tenantId, runId }: RunRecord): Promise<boolean> {
     const { log } = this.terms;
-    const [found] = await log.documents({ kind, prefix: key, limit: 1 });
-    const stood = found?.key === key ? found : undefined;
+    const stood = await documentOf(log, kind, key);
     const before = await log.run(tenantId, runId);
     const fence = String(before?.fence);
     // Under this fence somebody has been told already.
@@ -85,14 +86,6 @@ export class SharedOrphans {
     if (record?.seq === before.seq && record.fence === before.fence && this.silent.has(key)) return true;
     await this.forget(key);
     return false;
-  }
-
-  private tell(record: RunRecord): void {
-    try {
-      this.terms.onOrphan(record);
-    } catch (cause) {
-      this.terms.journal.write("error", "orphans.listenerFailed", { runId: record.runId, cause });
-    }
   }
 
   /** What cannot be taken away now says nothing under another fence, and is tidied away after the run. */

@@ -1,6 +1,7 @@
 /** Two places for the alert board's word: a file of its own, and a document of the log. */
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { documentOf } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { AlertPlace } from "./alert-keep.ts";
 
@@ -39,7 +40,7 @@ export function alertFile(name: string): AlertPlace {
 /** For a log that is not a file of ours. */
 export function alertDocument(log: EventLog): AlertPlace {
   return {
-    read: async () => (await log.documents({ kind, prefix: key, limit: 1 })).find((each) => each.key === key)?.value,
+    read: async () => (await documentOf(log, kind, key))?.value,
     write: async (value) => {
       await log.putDocument({ kind, key, value });
     },

@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { parseTrusted } from "../../protocol/json.ts";
-import type { StoredDocument } from "../log/documents.ts";
+import { documentOf, type StoredDocument } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
@@ -164,7 +164,7 @@ export class SharedAlerts {
   private async change(key: string, decide: (kept: Shared | undefined) => Change | undefined): Promise<void> {
     const { log } = this.terms;
     for (let tries = 0; tries < maxTries; tries += 1) {
-      const [found] = await log.documents({ kind, prefix: key, limit: 1 });
+      const found = await documentOf(log, kind, key);
       const change = decide(found && sharedOf(found));
       const value = change?.now && JSON.stringify(change.now);
       if (change === undefined || value === found?.value) return;
