@@ -5,6 +5,14 @@ export const tierNames = ["free", "early", "mid", "enterprise"] as const;
 export type TierName = (typeof tierNames)[number];
 export const isTierName = (name: string | undefined): name is TierName => tierNames.some((known) => known === name);
 
+/** The same of each tier. */
+export const byTier = <Value>(of: (tier: TierName) => Value): Readonly<Record<TierName, Value>> => ({
+  free: of("free"),
+  early: of("early"),
+  mid: of("mid"),
+  enterprise: of("enterprise"),
+});
+
 export interface TierRules {
   readonly tenants?: Readonly<Record<string, TierName>> | undefined;
   /** By tenant, then by user. */

@@ -3,7 +3,7 @@
  * Both are done in slices, each all or nothing: who drives them (`runtime/retention`) calls until nothing is left.
  */
 import type { Offset, StreamKey } from "../../protocol/ids.ts";
-import type { TierName, TierRules } from "../../protocol/tier-rules.ts";
+import { tierNames, type TierName, type TierRules } from "../../protocol/tier-rules.ts";
 
 export interface Retire {
   /** ISO 8601 UTC: what is older goes, where `tiers` says nothing else; dead letters in any case. */
@@ -33,6 +33,9 @@ export interface RetireTiers {
  * name as JSON.
  */
 export const tierKind = "tier";
+export const tierText = (tier: TierName): string => JSON.stringify(tier);
+/** Undefined: it names none. */
+export const tierIn = (text: string): TierName | undefined => tierNames.find((name) => tierText(name) === text);
 
 /** What went from one stream; both offsets inclusive. */
 export interface RetiredRange {

@@ -1,10 +1,10 @@
 /** Where the beginning of a stream may be cut: what every adapter asks before it retires, so that all cut alike (L15). */
 import type { Offset, StreamKey } from "../../protocol/ids.ts";
 import { streamOwner } from "../../protocol/ids.ts";
-import { ruledTier, tierNames } from "../../protocol/tier-rules.ts";
+import { ruledTier } from "../../protocol/tier-rules.ts";
 import type { LostRange } from "./dead-letter.ts";
 import type { RunRecord } from "./event-log.ts";
-import type { Retire } from "./housekeeping.ts";
+import { type Retire, tierIn } from "./housekeeping.ts";
 
 export type RunSpan = Pick<RunRecord, "firstOffset" | "lastOffset" | "ended">;
 
@@ -38,10 +38,7 @@ export function cutOf(first: Offset, oldUpto: Offset, runs: Iterable<RunSpan>, m
 export function momentOf({ before, tiers }: Retire, stream: StreamKey, claim: string | undefined): string | undefined {
   if (tiers === undefined) return before;
   const { tenantId, userId } = streamOwner(stream);
-  const tier =
-    claim === undefined
-      ? (ruledTier(tiers.rules, tenantId, userId) ?? tiers.default)
-      : tierNames.find((name) => JSON.stringify(name) === claim);
+  const tier = claim === undefined ? (ruledTier(tiers.rules, tenantId, userId) ?? tiers.default) : tierIn(claim);
   return tier && tiers.before[tier];
 }
 

@@ -4,6 +4,7 @@
  * now it is asked again at the next sweep. What goes without an ack is said aloud (L10). Of several nodes one sweeps.
  */
 import { streamOwner } from "../../protocol/ids.ts";
+import { byTier } from "../../protocol/tier-rules.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { RetiredRange, RetireTiers } from "../log/housekeeping.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -108,9 +109,7 @@ export class Retention {
     const { tiers } = this.terms;
     if (tiers === undefined) return undefined;
     const { keptMs, ...who } = tiers;
-    const before = (tier: keyof typeof keptMs): string => this.textOf(nowMs - keptMs[tier]);
-    const [free, early] = [before("free"), before("early")];
-    return { ...who, before: { free, early, mid: before("mid"), enterprise: before("enterprise") } };
+    return { ...who, before: byTier((tier) => this.textOf(nowMs - keptMs[tier])) };
   }
 
   private async compact(): Promise<void> {

@@ -5,9 +5,9 @@
  */
 import type { StreamKey } from "../../protocol/ids.ts";
 import type { TierName } from "../../protocol/tier-rules.ts";
-import { tierNames } from "../../protocol/tier-rules.ts";
+import { documentOf } from "../log/documents.ts";
 import type { EventLog } from "../log/event-log.ts";
-import { tierKind } from "../log/housekeeping.ts";
+import { tierIn, tierKind, tierText } from "../log/housekeeping.ts";
 import { Lru } from "../log/lru.ts";
 import type { Clock } from "../platform/clock.ts";
 
@@ -88,7 +88,7 @@ export class TierClaims {
   private async saveOne(stream: StreamKey, heard: Known): Promise<void> {
     const { log } = this.terms;
     if ((await this.stored(stream)) !== heard.tier) {
-      const value = heard.tier === undefined ? undefined : JSON.stringify(heard.tier);
+      const value = heard.tier && tierText(heard.tier);
       await log.putDocument({ kind: tierKind, key: stream, value });
     }
     // A newer word may have come meanwhile: it is the next.
@@ -119,9 +119,8 @@ export class TierClaims {
   }
 
   private async stored(stream: StreamKey): Promise<TierName | undefined> {
-    // The key itself is the first of those that begin with it.
-    const [found] = await this.terms.log.documents({ kind: tierKind, prefix: stream, limit: 1 });
-    return found?.key === stream ? tierNames.find((name) => JSON.stringify(name) === found.value) : undefined;
+    const found = await documentOf(this.terms.log, tierKind, stream);
+    return found && tierIn(found.value);
   }
 
   private remember(stream: StreamKey, tier: TierName | undefined): Known {

@@ -6,7 +6,7 @@ import type { Batching } from "../../protocol/flags.ts";
 import type { TenantId, UserId } from "../../protocol/ids.ts";
 import { streamKey } from "../../protocol/ids.ts";
 import type { TierName } from "../../protocol/tier-rules.ts";
-import { isTierName, ruledTier, tierNames } from "../../protocol/tier-rules.ts";
+import { byTier, isTierName, ruledTier, tierNames } from "../../protocol/tier-rules.ts";
 import type { TiersConfig, TierTerms } from "../../protocol/tiers.ts";
 import type { UserPrincipal } from "../auth/principal.ts";
 import type { RetireTiers } from "../log/housekeeping.ts";
@@ -138,10 +138,9 @@ export class Tiers {
 
   /** `retentionMs`: what tiers keep that say nothing. Undefined: all keep as long. */
   retention(retentionMs: number): TierRetention | undefined {
-    const kept = tierNames.map((name) => [name, this.byName.get(name)?.retentionMs ?? retentionMs] as const);
-    if (kept.every(([, keptMs]) => keptMs === retentionMs)) return undefined;
+    const keptMs = byTier((name) => this.byName.get(name)?.retentionMs ?? retentionMs);
+    if (Object.values(keptMs).every((each) => each === retentionMs)) return undefined;
     const { tenants, users } = this.config;
-    const keptMs = Object.fromEntries(kept) as TierRetention["keptMs"];
     return { keptMs, default: this.defaultName, rules: { tenants, users } };
   }
 
